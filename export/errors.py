@@ -1,0 +1,23 @@
+"""The one error that writing, verifying and running artifacts raises."""
+
+
+class ExportError(Exception):
+    """Something a user can mend: what happened, and the remedy.
+
+    Args:
+        message: What happened and what was expected, in one sentence or two.
+        remedy: What to do about it; may be empty.
+
+    Example:
+
+    >>> print(ExportError("No such file: m.tflite.", "Check the path."))
+    No such file: m.tflite. Check the path.
+    """
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message, remedy)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".strip()

@@ -1,0 +1,117 @@
+"""Every format by its name, and the one call that does it all."""
+
+import dataclasses
+import difflib
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from export.errors import ExportError
+from export.litert import LiteRTExporter
+from export.report import Report
+from export.saved_model import SavedModelExporter
+from export.settings import ExportSettings
+from export.staging import staged
+from export.verify import verify
+
+EXPORTERS: dict[str, Any] = {
+    "saved_model": SavedModelExporter,
+    "litert": LiteRTExporter,
+}
+
+
+def get(name: str) -> Any:
+    """Returns the exporter of a format.
+
+    Args:
+        name: A key of `EXPORTERS`.
+
+    Returns:
+        An object with `export(model, path, ...)` and `is_export(path)`.
+
+    Raises:
+        ExportError: If there is no such format.
+
+    Example:
+
+    >>> get("litert").name
+    'litert'
+    """
+    if name not in EXPORTERS:
+        near = difflib.get_close_matches(str(name), EXPORTERS, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ExportError(
+            f"There is no export format {name!r}.{hint}",
+            f"Choose one of: {', '.join(EXPORTERS)}.",
+        )
+    return EXPORTERS[name]()
+
+
+def export_model(
+    format: str,
+    model: Any,
+    path: str | os.PathLike[str],
+    *,
+    source_tokenizer: Any,
+    target_tokenizer: Any,
+    settings: ExportSettings,
+    sentences: Sequence[str],
+    overwrite: bool = False,
+) -> Report:
+    """Writes an artifact, compares it with the model, puts it in place.
+
+    If anything fails, `path` stays as it was.
+
+    Args:
+        format: `"saved_model"` or `"litert"`.
+        model: A built encoder-decoder with `encode` and `decode_step`.
+        path: The folder (SavedModel) or file (LiteRT) to write. An earlier
+            export of this format there is replaced.
+        source_tokenizer: Has `model` (SentencePiece bytes) and `tokenize`.
+        target_tokenizer: Has `model` (SentencePiece bytes) and `detokenize`.
+        settings: Limits, search settings and names.
+        sentences: Sources to compare on, such as the test set's.
+        overwrite: Replace whatever stands at `path`.
+
+    Returns:
+        The report of the verification.
+
+    Raises:
+        ExportError: If the artifact cannot be written, or if it does not
+            answer as the model does.
+        ImportError: If an optional package is missing; the message has the
+            command that installs it.
+
+    Example:
+
+    ```python
+    report = export_model(
+        "litert",
+        model,
+        "model.tflite",
+        source_tokenizer=source_tokenizer,
+        target_tokenizer=target_tokenizer,
+        settings=ExportSettings(name="fra-eng"),
+        sentences=["Bonjour !", "Je ne sais pas."],
+    )
+    print(report.to_line())
+    ```
+    """
+    exporter = get(format)
+    with staged(path, exporter.is_export, overwrite) as staging:
+        exporter.export(
+            model,
+            staging,
+            source_tokenizer=source_tokenizer,
+            target_tokenizer=target_tokenizer,
+            settings=settings,
+        )
+        report = verify(
+            format,
+            model,
+            staging,
+            (source_tokenizer, target_tokenizer),
+            settings,
+            sentences,
+        )
+    return dataclasses.replace(report, path=os.path.abspath(path))

@@ -1,0 +1,265 @@
+"""`EncoderDecoder`: the whole model, over any kind of input and output."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from keras_attention import functional
+from keras_attention.attention import PACKAGE
+from keras_attention.attention_rnn import AttentionRNN
+from keras_attention.bridge import Bridge
+from keras_attention.encoders import sequence_dropout
+
+
+class Memory(NamedTuple):
+    """What a decoder looks at: computed once per source.
+
+    Attributes:
+        value: `(batch, source_len, memory_dim)`, the encoder's outputs.
+        keys: `(batch, source_len, units)`, projected once, or `None`.
+        mask: boolean `(batch, source_len)`, `True` = attend, or `None`.
+    """
+
+    value: Any
+    keys: Any
+    mask: Any
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class EncoderDecoder(keras.Model):
+    """A recurrent encoder-decoder with attention, or without.
+
+    `source -> source_embedding -> encoder -> memory, states`;
+    `states -> bridge -> the decoder's first states`;
+    `target -> target_embedding -> decoder(memory) -> output_layer`.
+
+    Nothing in it assumes text: an embedding is any layer (`None` passes
+    floats through), an encoder any layer that returns `(memory, states)`, and
+    the output layer may give logits or floats. Train it with teacher forcing
+    through plain `compile` and `fit`; decode with `encode` and `decode_step`,
+    over which `keras_attention.search` runs.
+
+    Args:
+        encoder: a layer that returns `(memory, states)`, such as
+            `RecurrentEncoder`.
+        decoder: an `AttentionRNN`.
+        source_embedding: a layer applied to the source first, or `None`. One
+            with `mask_zero=True` makes the mask of the source.
+        target_embedding: a layer applied to the decoder's inputs, or `None`.
+        output_layer: a layer applied to the decoder's outputs, or `None`.
+        bridge: a layer from the list of encoder states to the list of
+            decoder states; `None` makes a `Bridge`.
+        dropout: share dropped in training, in `[0, 1)`, from the embedded
+            source and target, the memory and the decoder's outputs: one mask
+            for all steps of a sequence (Gal and Ghahramani 2016).
+        **kwargs: as in `keras.Model` (`name`, `dtype`, ...).
+
+    Call arguments:
+        inputs: `{"source": (batch, source_len, ...), "target": (batch,
+            target_len, ...)}`; the target is the decoder's input, one step
+            behind what it is to say. `"source_mask"`, boolean `(batch,
+            source_len)`, is optional.
+        training: whether dropout is on.
+        return_attention_scores: also return the alignments.
+
+    Returns:
+        Outputs `(batch, target_len, output_dim)`; with
+        `return_attention_scores`, a pair of them and the alignments
+        `(batch, target_len, source_len)`.
+
+    Raises:
+        ValueError: if the decoder is not an `AttentionRNN`.
+
+    Example:
+
+    >>> model = keras_attention.EncoderDecoder(
+    ...     encoder=keras_attention.RecurrentEncoder(7),
+    ...     decoder=keras_attention.AttentionRNN(
+    ...         keras_attention.AttentionCell(
+    ...             keras.layers.LSTMCell(13),
+    ...             keras_attention.AdditiveAttention(11),
+    ...         )
+    ...     ),
+    ...     source_embedding=keras.layers.Embedding(17, 5, mask_zero=True),
+    ...     target_embedding=keras.layers.Embedding(19, 5),
+    ...     output_layer=keras.layers.Dense(19),
+    ... )
+    >>> logits = model(
+    ...     {
+    ...         "source": ops.ones((2, 5), "int32"),
+    ...         "target": ops.ones((2, 3), "int32"),
+    ...     }
+    ... )
+    >>> logits.shape
+    TensorShape([2, 3, 19])
+    """
+
+    def __init__(
+        self,
+        encoder,
+        decoder,
+        source_embedding=None,
+        target_embedding=None,
+        output_layer=None,
+        bridge=None,
+        dropout=0.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if not isinstance(decoder, AttentionRNN):
+            raise ValueError(
+                "`decoder` must be an AttentionRNN, which runs an "
+                f"AttentionCell. Received: decoder={decoder!r}."
+            )
+        self.encoder = encoder
+        self.decoder = decoder
+        self.source_embedding = source_embedding
+        self.target_embedding = target_embedding
+        self.output_layer = output_layer
+        self.bridge = (
+            Bridge(decoder.cell.cell_state_size, dtype=self.dtype_policy)
+            if bridge is None
+            else bridge
+        )
+        self.dropout = dropout
+        self.dropout_layers = [
+            sequence_dropout(dropout, dtype=self.dtype_policy)
+            for _ in range(4)
+        ]
+
+    def call(self, inputs, training=False, return_attention_scores=False):
+        memory, states = self._encode(
+            inputs["source"], inputs.get("source_mask"), training
+        )
+        drop_target, drop_output = self.dropout_layers[2:]
+        target = _embed(self.target_embedding, inputs["target"])
+        # What the embedding of the target calls padding is for the loss.
+        outputs, alignments, _ = self._run_decoder(
+            drop_target(target, training=training),
+            memory,
+            states,
+            training,
+            return_attention_scores,
+        )
+        outputs = drop_output(outputs, training=training)
+        if self.output_layer is not None:
+            outputs = self.output_layer(outputs)
+        if return_attention_scores:
+            return outputs, alignments
+        return outputs
+
+    def encode(self, source, source_mask=None, training=False):
+        """Reads a source.
+
+        Args:
+            source: `(batch, source_len)` ids, or `(batch, source_len, dim)`.
+            source_mask: boolean `(batch, source_len)`, or `None`: the mask
+                that the embedding makes.
+            training: whether dropout is on.
+
+        Returns:
+            `(memory, states)`: a `Memory` and the decoder's first states, a
+            list of `(batch, width)`.
+        """
+        memory, states = self._encode(source, source_mask, training)
+        value, mask = memory
+        cell = self.decoder.cell
+        return (
+            Memory(value, cell.project_keys(value), mask),
+            self.decoder.full_state(states, ops.shape(value)[0]),
+        )
+
+    def decode_step(self, inputs, states, memory):
+        """Says what comes next: one step of the decoder.
+
+        Args:
+            inputs: `(batch,)` ids, or `(batch, dim)` floats.
+            states: as `encode` or the step before returned them.
+            memory: as `encode` returned it.
+
+        Returns:
+            `(outputs, states, alignments)`: `(batch, output_dim)`, the next
+            states, and `(batch, source_len)` or `None` without attention.
+        """
+        # An embedding sees a sequence of length one, as in training.
+        inputs = _embed(self.target_embedding, ops.expand_dims(inputs, 1))
+        cell = self.decoder.cell
+        output, alignments, states = cell.step(
+            cell.project_inputs(ops.squeeze(inputs, 1)),
+            states,
+            *memory,
+            training=False,
+        )
+        if self.output_layer is not None:
+            output = self.output_layer(output)
+        return output, states, alignments
+
+    def _encode(self, source, source_mask, training):
+        drop_source, drop_memory = self.dropout_layers[:2]
+        embedded = _embed(self.source_embedding, source)
+        mask = source_mask
+        if mask is None and self.source_embedding is not None:
+            mask = self.source_embedding.compute_mask(source)
+        embedded = drop_source(embedded, training=training)
+        options = {} if mask is None else {"mask": ops.cast(mask, "bool")}
+        value, states = self.encoder(embedded, training=training, **options)
+        mask = options.get("mask")
+        value = functional.zero_masked(
+            drop_memory(value, training=training), mask
+        )
+        return (value, mask), self.bridge(states)
+
+    def _run_decoder(self, target, memory, states, training, with_alignments):
+        value, mask = memory
+        if not self.decoder.built:
+            self.decoder.build(tuple(target.shape), tuple(value.shape))
+        return self.decoder.run(
+            target, value, states, mask, training, with_alignments
+        )
+
+    def compute_output_shape(self, input_shape):
+        units = self.decoder.cell.output_size
+        shape = (*input_shape["target"][:2], units)
+        if self.output_layer is None:
+            return shape
+        return self.output_layer.compute_output_shape(shape)
+
+    def get_config(self):
+        parts = {
+            name: getattr(self, name)
+            for name in (
+                "encoder",
+                "decoder",
+                "source_embedding",
+                "target_embedding",
+                "output_layer",
+                "bridge",
+            )
+        }
+        return {
+            **super().get_config(),
+            **{
+                name: part and keras.saving.serialize_keras_object(part)
+                for name, part in parts.items()
+            },
+            "dropout": self.dropout,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = {
+            name: keras.saving.deserialize_keras_object(
+                value, custom_objects=custom_objects
+            )
+            if isinstance(value, dict)
+            else value
+            for name, value in config.items()
+        }
+        return cls(**config)
+
+
+def _embed(embedding, inputs):
+    return inputs if embedding is None else embedding(inputs)

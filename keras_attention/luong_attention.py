@@ -1,0 +1,78 @@
+"""`LuongAttention`: Luong, Pham and Manning (2015)."""
+
+from __future__ import annotations
+
+import keras
+
+from keras_attention import scores
+from keras_attention.attention import PACKAGE, BaseAttention
+from keras_attention.registry import positive_integer
+
+LUONG_SCORES = ("dot", "scaled_dot", "general", "concat")
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class LuongAttention(BaseAttention):
+    """Multiplicative (Luong) attention, global.
+
+    The scores of Luong et al. (2015), eq. 8:
+
+    - `"dot"`: `query . key` (equal widths),
+    - `"scaled_dot"`: `query . key / sqrt(dim)` (Vaswani et al. 2017, eq. 1),
+    - `"general"`: `query . (W_a key)`,
+    - `"concat"`: `v_a . tanh(W_a [query; key])`,
+
+    then a softmax over the source (eq. 7) and the weighted sum of the values.
+
+    Args:
+        score: one of the names above.
+        units: width of the hidden layer of `"concat"`; `None` takes the
+            key's width. Of no use to the others.
+        dropout: share of alignments dropped in training, in `[0, 1)`.
+        seed: integer seed of the dropout.
+        **kwargs: as in `keras.layers.Layer` (`name`, `dtype`, ...).
+
+    Call arguments, returns, masking: as in `keras_attention.Attention`.
+
+    Raises:
+        ValueError: if the score is unknown, if `units` comes with a score
+            that has no hidden layer, or, with the dot products, if query and
+            key differ in width.
+
+    Example:
+
+    >>> layer = LuongAttention(score="general")
+    >>> query = keras.ops.ones((2, 3, 7))
+    >>> value = keras.ops.ones((2, 5, 11))
+    >>> layer([query, value]).shape
+    TensorShape([2, 3, 11])
+    """
+
+    def __init__(
+        self, score="general", units=None, dropout=0.0, seed=None, **kwargs
+    ):
+        if score not in LUONG_SCORES:
+            raise ValueError(
+                f"`score` must be one of {LUONG_SCORES}. "
+                f"Received: score={score!r}. Other scores go into "
+                "`keras_attention.Attention(score=...)`."
+            )
+        if units is not None and score != "concat":
+            raise ValueError(
+                f"`units` belongs to score='concat'. Received: score={score!r}"
+                f", units={units}."
+            )
+        piece = (
+            scores.AdditiveScore(
+                positive_integer("units", units, optional=True), name="score"
+            )
+            if score == "concat"
+            else scores.get(score)
+        )
+        super().__init__(score=piece, dropout=dropout, seed=seed, **kwargs)
+        self.score_name = score
+        self.units = units
+
+    def get_config(self):
+        return {
+            **super().get_config(), "score": self.score_name, "units": self.units}

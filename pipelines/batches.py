@@ -1,0 +1,210 @@
+"""Batches for training and validation, put together from transforms."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines import transforms
+from pipelines.boundaries import (
+    check_boundaries,
+    choose_boundaries,
+    count_batches,
+)
+from pipelines.corpus import Corpus
+from pipelines.errors import UserError
+from pipelines.text import SubwordTokenizer
+
+
+class EpochBatches:
+    """The batches of a corpus, in an order that every epoch has for itself.
+
+    The corpus is tokenised once, when this is made, and kept in memory as
+    integers. Each epoch then holds every pair once. Its order depends only
+    on `seed` and the epoch's number, so a training that is resumed goes on
+    with the batches that it would have had.
+
+    Batches come in few shapes, (batch_size, boundary): both sides of a pair
+    are padded to the first boundary that the longer one fits into. Rows that
+    fill up the last batch of a bucket are zero throughout, weights included.
+
+    Args:
+        corpus: Sentence pairs.
+        source_tokenizer: Tokenizer of the sources.
+        target_tokenizer: Tokenizer of the targets.
+        batch_size: Rows a batch.
+        boundaries: Ascending lengths in tokens. None chooses `num_buckets`
+            of them that suit the corpus. Give a validation set those of the
+            training set; longer pairs then make one bucket more.
+        num_buckets: Most boundaries to choose.
+        max_source_len: Pairs with longer sources (tokens, the end token
+            included) are dropped.
+        max_target_len: Likewise for targets.
+        shuffle: Whether to mix; otherwise all epochs are alike and go from
+            short to long.
+        seed: For mixing.
+
+    Attributes:
+        boundaries: The boundaries in use, a tuple.
+        num_pairs: Number of pairs kept.
+        num_dropped: Number of pairs dropped for their length.
+        num_batches: Number of batches in an epoch.
+        num_target_tokens: Number of labels in an epoch, end tokens included.
+
+    Raises:
+        UserError: If no pair is short enough.
+
+    Example:
+
+    >>> tokenizer = SubwordTokenizer.train(["a b c"], 10)
+    >>> corpus = Corpus(["a", "a b", "c"], ["b", "c", "c b a"])
+    >>> data = EpochBatches(
+    ...     corpus, tokenizer, tokenizer, batch_size=2, boundaries=[4, 8],
+    ...     shuffle=False,
+    ... )
+    >>> data.num_batches
+    2
+    >>> [labels.shape for _, labels, _ in data.epoch(0)]
+    [TensorShape([2, 4]), TensorShape([2, 8])]
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        source_tokenizer: SubwordTokenizer,
+        target_tokenizer: SubwordTokenizer,
+        *,
+        batch_size: int = 64,
+        boundaries: Sequence[int] | None = None,
+        num_buckets: int = 4,
+        max_source_len: int = 64,
+        max_target_len: int = 64,
+        shuffle: bool = True,
+        seed: int = 1,
+    ) -> None:
+        self.name = corpus.name
+        self.batch_size = batch_size
+        self.seed = seed if shuffle else None
+        chunks = list(
+            transforms.lines(corpus)
+            .apply(transforms.tokenize(source_tokenizer, target_tokenizer))
+            .apply(transforms.add_special_tokens())
+            .apply(transforms.filter_by_length(max_source_len, max_target_len))
+        )
+        if not sum(int(source.nrows()) for source, _ in chunks):
+            raise UserError(
+                f"No pair of {corpus.name} has at most {max_source_len} "
+                f"source and {max_target_len} target tokens.",
+                "Raise data.max_source_len and data.max_target_len, or give "
+                "shorter sentences.",
+            )
+        self._source = tf.concat([source for source, _ in chunks], axis=0)
+        self._target = tf.concat([target for _, target in chunks], axis=0)
+        target_lengths = self._target.row_lengths().numpy()
+        self._lengths = np.maximum(
+            self._source.row_lengths().numpy(), target_lengths
+        )
+        self.num_pairs = len(self._lengths)
+        self.num_dropped = len(corpus) - self.num_pairs
+        self.num_target_tokens = int(target_lengths.sum())
+        if boundaries is None:
+            boundaries = choose_boundaries(
+                self._lengths, num_buckets, batch_size
+            )
+        self.boundaries = check_boundaries(boundaries)
+        if self.boundaries[-1] < self._lengths.max():
+            self.boundaries += (max(max_source_len, max_target_len),)
+        self.num_batches = count_batches(
+            self._lengths, self.boundaries, batch_size
+        )
+
+    def epoch(self, number: int) -> tf.data.Dataset:
+        """The batches of one epoch.
+
+        Args:
+            number: The epoch, counted from 0.
+
+        Returns:
+            Dataset of `num_batches` elements ({"source": int32 (batch_size,
+            boundary), "target": int32 (batch_size, boundary)}, labels int32
+            (batch_size, boundary), weights float32 (batch_size, boundary)).
+            `skip(n)` goes on in mid-epoch.
+        """
+        return self.all_epochs(number, 1)
+
+    def all_epochs(self, first_epoch: int, num_epochs: int) -> tf.data.Dataset:
+        """The batches of several epochs in a row.
+
+        For `model.fit(data.all_epochs(first, num), initial_epoch=first,
+        epochs=first + num, steps_per_epoch=data.num_batches, shuffle=False)`.
+
+        Args:
+            first_epoch: The first epoch, counted from 0.
+            num_epochs: How many.
+
+        Returns:
+            Dataset of `num_epochs * num_batches` elements as in `epoch`.
+        """
+        plan = transforms.bucket_by_length(
+            self._lengths, self.boundaries, self.batch_size, self.seed
+        )
+        pad = transforms.pad_to_boundary(self.boundaries, self.batch_size)
+        size = num_epochs * self.num_batches
+        return (
+            tf.data.Dataset.range(first_epoch, first_epoch + num_epochs)
+            .apply(plan)
+            .apply(transforms.gather_pairs(self._source, self._target))
+            .apply(pad)
+            .apply(transforms.shift_targets())
+            .apply(tf.data.experimental.assert_cardinality(size))
+            .apply(transforms.prefetch())
+        )
+
+    def report(self) -> str:
+        """Sums up on one line how many pairs and batches there are."""
+        dropped = (
+            f" {self.num_dropped:,} pairs were too long and are left out."
+            if self.num_dropped
+            else ""
+        )
+        lengths = ", ".join(str(boundary) for boundary in self.boundaries)
+        return (
+            f"{self.name}: {self.num_pairs:,} pairs in {self.num_batches:,} "
+            f"batches of {self.batch_size}, padded to {lengths} tokens."
+            f"{dropped}"
+        )
+
+
+def batches(
+    corpus: Corpus,
+    source_tokenizer: SubwordTokenizer,
+    target_tokenizer: SubwordTokenizer,
+    *,
+    epoch: int = 0,
+    **options: object,
+) -> tf.data.Dataset:
+    """The batches of one epoch; for more than one keep an `EpochBatches`.
+
+    Args:
+        corpus: Sentence pairs.
+        source_tokenizer: Tokenizer of the sources.
+        target_tokenizer: Tokenizer of the targets.
+        epoch: The epoch, counted from 0.
+        **options: As for `EpochBatches`.
+
+    Returns:
+        Dataset as from `EpochBatches.epoch`.
+
+    Example:
+
+    >>> tokenizer = SubwordTokenizer.train(["a b c"], 10)
+    >>> corpus = Corpus(["a", "a b"], ["b", "c"])
+    >>> len(batches(corpus, tokenizer, tokenizer, batch_size=2))
+    1
+    """
+    return EpochBatches(
+        corpus,
+        source_tokenizer,
+        target_tokenizer,
+        **options,  # type: ignore[arg-type]
+    ).epoch(epoch)

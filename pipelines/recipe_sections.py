@@ -1,0 +1,205 @@
+"""The sections of a recipe: their keys, defaults, units and limits."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+# One TSV file, or a file of sources and a file of targets.
+Files = str | tuple[str, str]
+
+PACKAGE_PREFIX = "package:"
+
+
+def setting(
+    default: Any,
+    description: str,
+    *,
+    low: float | None = None,
+    below: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """Declares a key of a recipe.
+
+    Args:
+        default: Its value where a recipe does not name it.
+        description: What it is, with its unit; shown to users.
+        low: Least value allowed.
+        below: Values must be less than this.
+        choices: The values allowed, for a string.
+
+    Returns:
+        A dataclass field.
+    """
+    metadata = {
+        "description": description,
+        "low": low,
+        "below": below,
+        "choices": choices,
+    }
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class DataRecipe:
+    """What to learn from. A file is a TSV, or [sources, targets]."""
+
+    folder: str = setting(
+        ".",
+        "folder of the files; package:sample is the sample that comes along",
+    )
+    train: Files = setting("", "training file, or [sources, targets]")
+    validation: Files = setting(
+        "", "validation file; if empty, split off the training file"
+    )
+    test: Files = setting(
+        "", "test file; if empty, split off the training file"
+    )
+    source_language: str = setting("source", "its name in plots and reports")
+    target_language: str = setting("target", "its name in plots and reports")
+    max_source_len: int = setting(
+        64, "longer sources are dropped (tokens with the end token)", low=2
+    )
+    max_target_len: int = setting(
+        64, "longer targets are dropped (tokens with the end token)", low=2
+    )
+    source_vocabulary: int = setting(
+        8000, "size of the source vocabulary (tokens)", low=5
+    )
+    target_vocabulary: int = setting(
+        8000, "size of the target vocabulary (tokens)", low=5
+    )
+    max_train_pairs: int = setting(
+        0, "train on the first pairs only (0: on all)", low=0
+    )
+
+    def paths(self, split: str) -> Path | tuple[Path, Path] | None:
+        """Finds the files of a split.
+
+        Args:
+            split: "train", "validation" or "test".
+
+        Returns:
+            The path of a TSV file, the paths of two parallel files, or None
+            if the recipe names no file. Nothing is said about whether they
+            exist.
+
+        Example:
+
+        >>> DataRecipe(folder="data", train=("a.en", "a.de")).paths("train")
+        (PosixPath('data/a.en'), PosixPath('data/a.de'))
+        """
+        files: Files = getattr(self, split)
+        if self.folder.startswith(PACKAGE_PREFIX):
+            name = self.folder.removeprefix(PACKAGE_PREFIX)
+            folder = Path(__file__).resolve().parent / name
+        else:
+            folder = Path(self.folder).expanduser()
+        if isinstance(files, str):
+            return folder / files if files else None
+        return folder / files[0], folder / files[1]
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelRecipe:
+    """The encoder-decoder."""
+
+    cell: str = setting("lstm", "recurrent cell", choices=("lstm", "gru"))
+    units: int = setting(256, "width of each recurrent layer", low=1)
+    embedding_dim: int = setting(256, "width of the embeddings", low=1)
+    encoder_layers: int = setting(1, "recurrent layers of the encoder", low=1)
+    bidirectional: bool = setting(True, "read the source both ways")
+    decoder_layers: int = setting(1, "recurrent layers of the decoder", low=1)
+    attention: str = setting(
+        "additive",
+        "how a query is scored against the memory",
+        choices=(
+            "additive",
+            "dot",
+            "scaled_dot",
+            "general",
+            "concat",
+            "hard",
+            "none",
+        ),
+    )
+    attend: str = setting(
+        "before",
+        "attend before the step (Bahdanau) or after it (Luong)",
+        choices=("before", "after"),
+    )
+    input_feeding: bool = setting(
+        False, "feed the last attention into the next step"
+    )
+    attention_units: int = setting(
+        0, "hidden width of the score (0: as units)", low=0
+    )
+    output_units: int = setting(
+        0, "width of the attentional output layer (0: none)", low=0
+    )
+    dropout: float = setting(
+        0.2, "share of activations dropped in training", low=0, below=1
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingRecipe:
+    """How to train."""
+
+    epochs: int = setting(20, "most passes over the training pairs", low=1)
+    batch_size: int = setting(64, "pairs a batch", low=1)
+    learning_rate: float = setting(1e-3, "highest learning rate", low=1e-9)
+    schedule: str = setting(
+        "cosine",
+        "how the learning rate falls after the warm-up",
+        choices=("cosine", "constant", "inverse_sqrt"),
+    )
+    warmup_steps: int = setting(
+        200, "batches until the highest learning rate", low=0
+    )
+    clip_norm: float = setting(
+        1.0, "longest gradient, over all weights (0: no limit)", low=0
+    )
+    label_smoothing: float = setting(
+        0.1, "probability spread over the other tokens", low=0, below=1
+    )
+    patience: int = setting(
+        5,
+        "stop after this many epochs without a better validation loss "
+        "(0: never)",
+        low=0,
+    )
+    seed: int = setting(1, "of splitting, weights and order", low=0)
+    max_minutes: float = setting(
+        0.0, "stop after this many minutes (0: no limit)", low=0
+    )
+    num_buckets: int = setting(
+        4, "most lengths that batches are padded to", low=1
+    )
+    jit_compile: bool = setting(True, "compile the training step with XLA")
+    save_every_steps: int = setting(
+        200, "batches between checkpoints (0: after epochs only)", low=0
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchRecipe:
+    """How to translate."""
+
+    beam_size: int = setting(5, "hypotheses kept (1: greedy)", low=1)
+    length_penalty: float = setting(
+        1.0, "favours long translations the more, the higher", low=0
+    )
+    max_length_factor: float = setting(
+        2.0, "a translation has at most this times the source's tokens", low=0
+    )
+    max_length_extra: int = setting(10, "and this many tokens more", low=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class MonitoringRecipe:
+    """What TensorBoard shows."""
+
+    tensorboard: bool = setting(True, "write TensorBoard logs")
+    images: int = setting(4, "alignment pictures each time", low=0)
+    samples: int = setting(8, "sample translations each time", low=0)
+    every_epochs: int = setting(1, "epochs between them", low=1)

@@ -1,0 +1,5 @@
+"""The tasks that recipes name."""
+
+from pipelines.tasks.translation import TRANSLATION
+
+TASKS = {task.name: task for task in (TRANSLATION,)}

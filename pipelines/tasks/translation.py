@@ -1,0 +1,100 @@
+"""Translation: from a sentence to a sentence, by subwords."""
+
+import keras
+
+from pipelines import model
+from pipelines.batches import EpochBatches
+from pipelines.corpus import Corpus, read_parallel, split
+from pipelines.losses import Perplexity, SmoothedCrossentropy
+from pipelines.recipe import Recipe
+from pipelines.task import Task
+from pipelines.text import SubwordTokenizer
+
+
+def read(recipe: Recipe, part: str) -> Corpus:
+    """Reads a part of the data: "train", "validation" or "test".
+
+    What the recipe names no file for is split off the training file, in the
+    same way every time.
+    """
+    paths = {
+        name: recipe.data.paths(name)
+        for name in ("train", "validation", "test")
+    }
+    if part != "train" and paths[part] is not None:
+        return read_parallel(paths[part])
+    whole = read_parallel(paths["train"])
+    if recipe.data.max_train_pairs:
+        whole = whole.first(recipe.data.max_train_pairs)
+    if paths["validation"] is None or paths["test"] is None:
+        parts = split(
+            whole,
+            None if paths["validation"] is None else 0,
+            None if paths["test"] is None else 0,
+            seed=recipe.training.seed,
+        )
+        return dict(zip(paths, parts, strict=True))[part]
+    return whole
+
+
+def train_tokenizers(
+    recipe: Recipe, corpus: Corpus
+) -> tuple[SubwordTokenizer, SubwordTokenizer]:
+    """Learns a vocabulary of each side, from the training corpus only."""
+    return (
+        SubwordTokenizer.train(corpus.sources, recipe.data.source_vocabulary),
+        SubwordTokenizer.train(corpus.targets, recipe.data.target_vocabulary),
+    )
+
+
+def build_model(
+    recipe: Recipe,
+    source_tokenizer: SubwordTokenizer,
+    target_tokenizer: SubwordTokenizer,
+) -> keras.Model:
+    """Makes the model for the sizes that the vocabularies turned out to have."""
+    return model.build_model(
+        recipe.model,
+        source_tokenizer.vocabulary_size,
+        target_tokenizer.vocabulary_size,
+    )
+
+
+def batches(
+    recipe: Recipe,
+    corpus: Corpus,
+    source_tokenizer: SubwordTokenizer,
+    target_tokenizer: SubwordTokenizer,
+    train_batches: EpochBatches | None = None,
+) -> EpochBatches:
+    """Batches to train on, or, beside those, to validate on."""
+    validating = train_batches is not None
+    return EpochBatches(
+        corpus,
+        source_tokenizer,
+        target_tokenizer,
+        batch_size=recipe.training.batch_size,
+        # The same few shapes for both: XLA compiles each of them once.
+        boundaries=train_batches.boundaries if train_batches else None,
+        num_buckets=recipe.training.num_buckets,
+        max_source_len=recipe.data.max_source_len,
+        max_target_len=recipe.data.max_target_len,
+        shuffle=not validating,
+        seed=recipe.training.seed,
+    )
+
+
+TRANSLATION = Task(
+    name="translation",
+    source="text",
+    target="text",
+    read=read,
+    train_tokenizers=train_tokenizers,
+    build_model=build_model,
+    batches=batches,
+    loss=lambda recipe: SmoothedCrossentropy(recipe.training.label_smoothing),
+    metrics=lambda: [
+        Perplexity(),
+        keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
+    ],
+)

@@ -1,0 +1,1 @@
+"""Properties that every piece has, swept over the table in `tests.cases`."""
