@@ -53,7 +53,7 @@ class AdditiveAttention(BaseAttention):
                 "keras.layers.AdditiveAttention: the scale vector v_a is "
                 "always learned here; leave the argument out."
             )
-        positive_integer("units", units, optional=True)
+        units = positive_integer("units", units, optional=True)
         super().__init__(
             score=AdditiveScore(units, use_bias, name="score"),
             dropout=dropout,

@@ -37,6 +37,8 @@ class BaseAttention(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, input_shape):
+        if len(input_shape) not in (2, 3) or isinstance(input_shape[0], int):
+            raise ValueError(self._not_a_list(f"shape {input_shape}"))
         query_shape, value_shape, *rest = input_shape
         key_shape = rest[0] if rest else value_shape
         if not self.score.built:
@@ -142,11 +144,7 @@ class BaseAttention(keras.layers.Layer):
 
     def _split(self, inputs):
         if not isinstance(inputs, (list, tuple)) or len(inputs) not in (2, 3):
-            raise ValueError(
-                f"{type(self).__name__} must be called on a list "
-                "`[query, value]` or `[query, value, key]`. "
-                f"Received: inputs={inputs}."
-            )
+            raise ValueError(self._not_a_list(inputs))
         query, value = inputs[0], inputs[1]
         key = inputs[2] if len(inputs) == 3 else value
         for name, tensor in (("query", query), ("value", value), ("key", key)):
@@ -158,7 +156,21 @@ class BaseAttention(keras.layers.Layer):
                     "channels) becomes a memory by "
                     "`keras.layers.Reshape((-1, channels))`."
                 )
+        if None not in (value.shape[1], key.shape[1]) and (
+            value.shape[1] != key.shape[1]
+        ):
+            raise ValueError(
+                "Value and key must have as many positions as each other. "
+                f"Received: value of shape {tuple(value.shape)}, key of shape "
+                f"{tuple(key.shape)}."
+            )
         return query, value, key
+
+    def _not_a_list(self, received):
+        return (
+            f"{type(self).__name__} must be called on a list `[query, value]` "
+            f"or `[query, value, key]`. Received: {received}."
+        )
 
     def _split_mask(self, mask):
         if mask is None:

@@ -164,16 +164,30 @@ class AttentionCell(keras.layers.Layer):
         """Width of the output; known once the cell is built."""
         if self.units is not None:
             return self.units
+        return self.joined_size
+
+    @property
+    def joined_size(self):
+        """Width of `[h_t; c_t]`; known once the cell is built."""
         if self.attention is None:
             return self.hidden_size
         if self._memory_dim is None:
             raise ValueError(
-                "The width of the output, [h_t; c_t], depends on the memory. "
-                "Build the cell first, or give it `units`."
+                "The width of [h_t; c_t] depends on the memory. Build the "
+                "cell first, or give it `units`."
             )
         return self.hidden_size + self._memory_dim
 
     def build(self, inputs_shape, memory_shape=None):
+        for part in (*self.cells, self.attention):
+            dtype = getattr(part, "compute_dtype", self.compute_dtype)
+            if dtype != self.compute_dtype:
+                raise ValueError(
+                    "A cell and all its parts must compute in one dtype. "
+                    f"Received: {type(self).__name__} {self.compute_dtype}, "
+                    f"{type(part).__name__} {dtype}. Give all of them the same "
+                    "`dtype`, or call keras.config.set_dtype_policy first."
+                )
         memory_dim = 0
         if self.attention is not None:
             if memory_shape is None:
@@ -263,8 +277,23 @@ class AttentionCell(keras.layers.Layer):
             `(output, alignments, states)`; alignments are `None` without
             attention.
         """
+        joined, alignments, states = self.advance(
+            projected, states, memory, keys, memory_mask, training
+        )
+        output = self.finish(joined)
+        if self.input_feeding:
+            states = [*states, output]
+        return output, alignments, states
+
+    def advance(self, projected, states, memory, keys, memory_mask, training):
+        """Runs one step up to `[h_t; c_t]`, which `finish` makes the output.
+
+        Returns:
+            `([h_t; c_t], alignments, states)`, without the output fed back
+            among the states.
+        """
         if self.attention is not None and memory is None:
-            raise ValueError(self.no_memory)
+            raise ValueError(self._no_memory)
         states = list(states)
         fed = [states.pop()] if self.input_feeding else []
         context = alignments = None
@@ -279,10 +308,7 @@ class AttentionCell(keras.layers.Layer):
             context, alignments = self._look(
                 hidden, memory, keys, memory_mask, training
             )
-        output = self.combine(hidden, context)
-        if self.input_feeding:
-            states = [*states, output]
-        return output, alignments, states
+        return join(hidden, context), alignments, states
 
     def run_cells(self, projected, states, fed=(), training=False):
         """Runs the wrapped cells. Returns `(hidden, states)`."""
@@ -305,20 +331,16 @@ class AttentionCell(keras.layers.Layer):
             new_states.extend(own)
         return output, new_states
 
-    def combine(self, hidden, context):
-        """Returns the output `[h_t; c_t]`, or the attentional vector.
+    def finish(self, joined):
+        """Returns the output of `[h_t; c_t]`, of one step or of all at once.
 
         Args:
-            hidden: `(..., hidden_dim)`.
-            context: `(..., memory_dim)`, or `None` without attention.
+            joined: `(batch, dim)` or `(batch, target_len, dim)`.
         """
-        output = hidden
-        if context is not None:
-            output = ops.concatenate([hidden, context], axis=-1)
-        if self.output_layer is not None:
-            # Luong et al. (2015), eq. 5
-            output = self.output_layer(output)
-        return output
+        if self.output_layer is None:
+            return joined
+        # Luong et al. (2015), eq. 5
+        return self.output_layer(joined)
 
     def look(self, hidden, memory, keys, memory_mask, training=False):
         """Attends with many queries at once, `(batch, target_len, dim)`."""
@@ -365,3 +387,8 @@ class AttentionCell(keras.layers.Layer):
         return cls(**config)
 
 
+def join(hidden, context):
+    """Returns `[h_t; c_t]`, or `h_t` where there is no context."""
+    if context is None:
+        return hidden
+    return ops.concatenate([hidden, context], axis=-1)

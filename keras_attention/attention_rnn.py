@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_attention import functional, recurrent_cells
 from keras_attention.attention import PACKAGE
-from keras_attention.attention_cell import AttentionCell
+from keras_attention.attention_cell import AttentionCell, join
 from keras_attention.time_loop import time_loop
 
 
@@ -88,6 +88,13 @@ class AttentionRNN(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, inputs_shape, memory_shape=None):
+        if self.cell.compute_dtype != self.compute_dtype:
+            raise ValueError(
+                f"{type(self).__name__} and its cell must compute in one "
+                f"dtype. Received: {self.compute_dtype} and "
+                f"{self.cell.compute_dtype}. Give both the same `dtype`, or "
+                "call keras.config.set_dtype_policy first."
+            )
         if not self.cell.built:
             self.cell.build(
                 (inputs_shape[0], inputs_shape[-1]), memory_shape
@@ -175,24 +182,32 @@ class AttentionRNN(keras.layers.Layer):
         return given + zeros[len(given) :]
 
     def _attend_in_loop(self, projected, states, memory, with_alignments):
-        width = self.cell.output_size
+        feeds = self.cell.input_feeding
+        width = self.cell.output_size if feeds else self.cell.joined_size
+
+        def step(step_inputs, states):
+            # What is not fed back is computed after the loop, at once.
+            run = self.cell.step if feeds else self.cell.advance
+            outputs, alignments, states = run(step_inputs, states, *memory)
+            if with_alignments:
+                # One tensor a step: beside the output, split after the loop.
+                outputs = ops.concatenate([outputs, alignments], axis=-1)
+            return outputs, states
+
         full_width = width
         if with_alignments:
             full_width = width + ops.shape(memory[0])[1]
-
-        def step(step_inputs, states):
-            output, alignments, states = self.cell.step(
-                step_inputs, states, *memory
-            )
-            if with_alignments:
-                # One tensor a step: beside the output, split after the loop.
-                output = ops.concatenate([output, alignments], axis=-1)
-            return output, states
-
         outputs, states = time_loop(step, projected, states, full_width)
-        if not with_alignments:
-            return outputs, None, states
-        return outputs[..., :width], outputs[..., width:], states
+        alignments = None
+        if with_alignments:
+            alignments = outputs[..., width:]
+            batch, length = ops.shape(projected)[:2]
+            # Where the source's length is unknown, so is the width of both
+            # together, and the slice forgets its own.
+            outputs = ops.reshape(outputs[..., :width], (batch, length, width))
+        if not feeds:
+            outputs = self.cell.finish(outputs)
+        return outputs, alignments, states
 
     def _attend_after_loop(
         self, projected, states, memory, keys, memory_mask, training
@@ -208,7 +223,7 @@ class AttentionRNN(keras.layers.Layer):
             context, alignments = self.cell.look(
                 hidden, memory, keys, memory_mask, training
             )
-        return self.cell.combine(hidden, context), alignments, states
+        return self.cell.finish(join(hidden, context)), alignments, states
 
     def compute_mask(self, inputs, previous_mask=None):
         del inputs

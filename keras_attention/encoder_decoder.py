@@ -164,6 +164,11 @@ class EncoderDecoder(keras.Model):
             `(memory, states)`: a `Memory` and the decoder's first states, a
             list of `(batch, width)`.
         """
+        if not self.decoder.built:
+            raise ValueError(
+                f"{type(self).__name__} has no weights yet. Call it on a "
+                "batch, fit it or load it before `encode`."
+            )
         memory, states = self._encode(source, source_mask, training)
         value, mask = memory
         cell = self.decoder.cell
@@ -202,7 +207,7 @@ class EncoderDecoder(keras.Model):
         embedded = _embed(self.source_embedding, source)
         mask = source_mask
         if mask is None and self.source_embedding is not None:
-            mask = self.source_embedding.compute_mask(source)
+            mask = self.source_embedding.compute_mask(source, None)
         embedded = drop_source(embedded, training=training)
         options = {} if mask is None else {"mask": ops.cast(mask, "bool")}
         value, states = self.encoder(embedded, training=training, **options)
@@ -219,13 +224,6 @@ class EncoderDecoder(keras.Model):
         return self.decoder.run(
             target, value, states, mask, training, with_alignments
         )
-
-    def compute_output_shape(self, input_shape):
-        units = self.decoder.cell.output_size
-        shape = (*input_shape["target"][:2], units)
-        if self.output_layer is None:
-            return shape
-        return self.output_layer.compute_output_shape(shape)
 
     def get_config(self):
         parts = {

@@ -62,10 +62,9 @@ class LuongAttention(BaseAttention):
                 f"`units` belongs to score='concat'. Received: score={score!r}"
                 f", units={units}."
             )
+        units = positive_integer("units", units, optional=True)
         piece = (
-            scores.AdditiveScore(
-                positive_integer("units", units, optional=True), name="score"
-            )
+            scores.AdditiveScore(units, name="score")
             if score == "concat"
             else scores.get(score)
         )

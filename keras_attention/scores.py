@@ -88,8 +88,8 @@ class ScaledDotScore(DotScore):
 
     Example:
 
-    >>> score = ScaledDotScore()
-    >>> float(score(keras.ops.ones((1, 1, 4)), keras.ops.ones((1, 1, 4)))[0][0])
+    >>> ones = keras.ops.ones((1, 1, 4))
+    >>> float(ScaledDotScore()(ones, ones)[0, 0, 0])
     2.0
     """
 
@@ -187,7 +187,13 @@ class AdditiveScore(Score):
         return keys
 
     def call(self, query, keys):
-        query = keras.ops.matmul(query, self.query_kernel)
+        # As a matrix: Keras's product of rank 3 and 2 has a gradient that XLA
+        # cannot compile inside a loop where the batch size is unknown.
+        length, dim = keras.ops.shape(query)[1], query.shape[-1]
+        query = keras.ops.matmul(
+            keras.ops.reshape(query, (-1, dim)), self.query_kernel
+        )
+        query = keras.ops.reshape(query, (-1, length, query.shape[-1]))
         return functional.additive_scores(query, keys, self.scale)
 
     def get_config(self):

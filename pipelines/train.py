@@ -22,7 +22,6 @@ from pipelines.checkpoints import (
     save_training,
 )
 from pipelines.errors import UserError
-from pipelines.monitoring import Monitor
 from pipelines.progress import ProgressDisplay
 from pipelines.recipe import Recipe
 from pipelines.run import BEST, LAST, MARK, Run
@@ -128,6 +127,8 @@ def _fit(
         *extra_callbacks,
     ]
     if recipe.monitoring.tensorboard:
+        from pipelines.monitoring import Monitor
+
         live = Run(folder, recipe, model, *tokenizers)
         callbacks.append(
             Monitor(

@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import pytest
 
 import keras_attention as ka
 from keras_attention.normalizers import NORMALIZERS
@@ -96,6 +97,7 @@ class Case:
         target_dim, source_dim: widths of what it is called on; `None`: token
             ids.
         has_alignments: whether it says where it looked.
+        quick: in the sweeps of the quick set; the others are marked slow.
         representative: also part of the sweeps that compile.
     """
 
@@ -104,6 +106,7 @@ class Case:
     target_dim: int | None = QUERY
     source_dim: int | None = MEMORY
     has_alignments: bool = True
+    quick: bool = True
     representative: bool = False
 
     def data(self, seed=0, source_len=SOURCE, target_len=TARGET, batch=BATCH):
@@ -198,9 +201,7 @@ REFERENCE_SCORES = {
         0.0 if score.bias is None else numpy(score.bias),
     ),
     "concat": lambda score: reference.concat_score(
-        np.concatenate(
-            [numpy(score.query_kernel), numpy(score.key_kernel)]
-        ).T,
+        np.concatenate([numpy(score.query_kernel), numpy(score.key_kernel)]).T,
         numpy(score.scale),
     ),
     "dot": lambda score: reference.dot_score(),
@@ -262,10 +263,12 @@ ATTENTIONS = [
             **arguments
         ),
         score,
+        quick=layer_class is not ka.Attention or normalizer == "hardmax",
         representative=layer_class is not ka.Attention
-        and score in {"additive", "general"},
+        and score in {"additive", "general"}
+        and not arguments.get("use_bias"),
     )
-    for layer_class, arguments, score, _ in NAMED_ATTENTIONS
+    for layer_class, arguments, score, normalizer in NAMED_ATTENTIONS
 ]
 
 CELL_ATTENTIONS = {
@@ -333,14 +336,21 @@ DECODERS = [
 REPRESENTATIVE_DECODERS = {
     "lstm-additive-before-plain-None",
     "lstm-luong-after-plain-19",
-    "stack-additive-after-feeding-19",
-    "lstm-none-before-plain-None",
+    "stack-additive-before-feeding-19",
+}
+QUICK_DECODERS = REPRESENTATIVE_DECODERS | {
+    "elman-additive-after-feeding-None",
+    "gru-additive-before-plain-19",
+    "lstm-hard-before-plain-None",
+    "lstm-none-before-feeding-None",
+    "nested-additive-before-plain-None",
 }
 DECODER_CASES = [
     DecoderCase(
         decoder.name,
         decoder.make,
         has_alignments=decoder.attention != "none",
+        quick=decoder.name in QUICK_DECODERS,
         representative=decoder.name in REPRESENTATIVE_DECODERS,
     )
     for decoder in DECODERS
@@ -358,7 +368,8 @@ ENCODERS = [
             )
         ),
         has_alignments=False,
-        representative=cell == "gru" and bidirectional and layers == 2,
+        quick=(cell == "gru") == (layers == 2) and bidirectional,
+        representative=cell == "lstm" and bidirectional and layers == 1,
     )
     for cell, bidirectional, layers in itertools.product(
         ("gru", "lstm"), (False, True), (1, 2)
@@ -399,19 +410,22 @@ def make_float_model():
     )
 
 
-def token_case(name, has_alignments=True, representative=False, **options):
+def token_case(
+    name, has_alignments=True, quick=False, representative=False, **options
+):
     return ModelCase(
         name,
         lambda: make_token_model(**options),
         target_dim=None,
         source_dim=None,
         has_alignments=has_alignments,
+        quick=quick,
         representative=representative,
     )
 
 
 MODELS = [
-    token_case("model-bahdanau", representative=True),
+    token_case("model-bahdanau", quick=True, representative=True),
     token_case(
         "model-luong",
         attention="luong",
@@ -427,6 +441,16 @@ MODELS = [
 CASES = [*ATTENTIONS, *DECODER_CASES, *ENCODERS, *MODELS]
 WITH_ALIGNMENTS = [case for case in CASES if case.has_alignments]
 REPRESENTATIVE = [case for case in CASES if case.representative]
+
+
+def sweep(selected):
+    """Parameters for a sweep: those that are not quick are marked slow."""
+    return [
+        pytest.param(
+            case, id=case.name, marks=[] if case.quick else [pytest.mark.slow]
+        )
+        for case in selected
+    ]
 
 
 def name_of(case):

@@ -14,9 +14,9 @@ from tests.cases import (
     CASES,
     REPRESENTATIVE,
     SOURCE,
-    name_of,
     numpy,
     randomize,
+    sweep,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +36,7 @@ def without_build(config):
     return config
 
 
-@pytest.mark.parametrize("case", CASES, ids=name_of)
+@pytest.mark.parametrize("case", sweep(CASES))
 def test_config_round_trip(case):
     layer = case.built()
     config = keras.saving.serialize_keras_object(layer)
@@ -58,7 +58,7 @@ def test_config_round_trip(case):
         np.testing.assert_array_equal(numpy(actual), numpy(expected))
 
 
-@pytest.mark.parametrize("case", CASES, ids=name_of)
+@pytest.mark.parametrize("case", sweep(CASES))
 def test_weights_have_unique_names(case):
     layer = case.built()
     paths = [weight.path for weight in layer.weights]
@@ -66,7 +66,7 @@ def test_weights_have_unique_names(case):
     assert not layer.non_trainable_weights
 
 
-@pytest.mark.parametrize("case", CASES, ids=name_of)
+@pytest.mark.parametrize("case", sweep(CASES))
 def test_saving_in_a_functional_model(case, tmp_path):
     model = randomize(case.functional())
     target, source = case.data()
@@ -117,7 +117,7 @@ def test_reloading_in_a_fresh_process(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("case", CASES, ids=name_of)
+@pytest.mark.parametrize("case", sweep(CASES))
 def test_symbolic_shapes_and_dtypes_equal_eager_ones(case):
     layer = case.make()
     model = case.functional(layer)

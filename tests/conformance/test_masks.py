@@ -8,14 +8,14 @@ from tests.cases import (
     MODELS,
     SOURCE,
     WITH_ALIGNMENTS,
-    name_of,
     numpy,
+    sweep,
 )
 
 MASK = np.array([[True] * 3 + [False] * 2, [True] * SOURCE])
 
 
-@pytest.mark.parametrize("case", WITH_ALIGNMENTS, ids=name_of)
+@pytest.mark.parametrize("case", sweep(WITH_ALIGNMENTS))
 def test_alignments_sum_to_one_or_zero(case):
     layer = case.built()
     mask = np.array([[False] * SOURCE, [True, False, True, False, False]])
@@ -28,7 +28,7 @@ def test_alignments_sum_to_one_or_zero(case):
     assert (alignments >= 0).all()
 
 
-@pytest.mark.parametrize("case", CASES, ids=name_of)
+@pytest.mark.parametrize("case", sweep(CASES))
 def test_padding_changes_nothing(case):
     """Neither what it holds nor how long it is."""
     layer = case.built()
@@ -61,23 +61,19 @@ def test_padding_changes_nothing(case):
     )
 
 
-@pytest.mark.parametrize("case", CASES, ids=name_of)
+@pytest.mark.parametrize("case", sweep(CASES))
 def test_a_permuted_batch_permutes_the_result(case):
     layer = case.built()
     target, source = case.data(batch=3)
     mask = np.array([[True] * SOURCE, [True] * 3 + [False] * 2, [True] * 5])
     order = [2, 0, 1]
     expected, _ = case.call(layer, target, source, mask=mask)
-    actual, _ = case.call(
-        layer, target[order], source[order], mask=mask[order]
-    )
-    np.testing.assert_allclose(
-        numpy(actual), numpy(expected)[order], atol=2e-6
-    )
+    actual, _ = case.call(layer, target[order], source[order], mask=mask[order])
+    np.testing.assert_allclose(numpy(actual), numpy(expected)[order], atol=2e-6)
 
 
 @pytest.mark.parametrize(
-    "case", [case for case in MODELS if case.source_dim is None], ids=name_of
+    "case", sweep(case for case in MODELS if case.source_dim is None)
 )
 def test_padding_ids_make_the_mask(case):
     layer = case.built()

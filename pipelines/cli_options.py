@@ -1,0 +1,138 @@
+"""What the commands of the command line take."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines import recipe as recipes
+from pipelines.corpus import read_parallel
+from pipelines.errors import UserError
+from pipelines.recipe import Recipe
+from pipelines.recipe_sizes import recipe_for
+
+RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")]
+BeamSize = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Hypotheses kept; 1 is greedy, the fastest. "
+        "Default: the recipe's search.beam_size.",
+    ),
+]
+BatchSize = Annotated[int, typer.Option(min=1, help="Sentences at a time.")]
+
+# train
+NewRunFolder = Annotated[
+    Path, typer.Option(metavar="DIR", help="Folder of the run: new, or begun.")
+]
+RecipeName = Annotated[
+    str | None,
+    typer.Argument(metavar="RECIPE", help="Name of a recipe, or a file."),
+]
+DataFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="TSV",
+        help="Your own pairs instead of a recipe: lines source<TAB>target; "
+        "may be gzipped.",
+    ),
+]
+SourceFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Your own sources, a line each; with --target."
+    ),
+]
+TargetFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Their translations.")
+]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a key of the recipe; may be given again.",
+    ),
+]
+
+# evaluate
+Split = Annotated[str, typer.Option(help="train, validation or test.")]
+LengthPenalty = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        help="Favours long translations the more, the higher. "
+        "Default: the recipe's search.length_penalty.",
+    ),
+]
+Limit = Annotated[
+    int, typer.Option(min=0, help="Use the first pairs only; 0: all.")
+]
+ShuffleMemories = Annotated[
+    bool,
+    typer.Option(
+        "--shuffle-memories",
+        help="Let each sentence look at another one: the more BLEU falls, "
+        "the more attention does.",
+    ),
+]
+
+# export
+Format = Annotated[str, typer.Option(help="saved_model or litert.")]
+ExportPath = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PATH",
+        help="Where to. Default: DIR/export/saved_model, or "
+        "DIR/export/NAME.tflite.",
+    ),
+]
+CheckFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Sentences to compare on, a line each. Default: the run's test "
+        "set.",
+    ),
+]
+CheckLines = Annotated[
+    int, typer.Option(min=1, help="Most sentences to compare on.")
+]
+
+# plot
+Text = Annotated[str, typer.Option(help="The sentence to translate.")]
+PicturePath = Annotated[
+    Path,
+    typer.Option(metavar="FILE", help="Picture: .png, .svg, .pdf or .jpg."),
+]
+
+
+def choose_recipe(
+    name: str | None,
+    data: Path | None,
+    source: Path | None,
+    target: Path | None,
+) -> Recipe:
+    """The recipe that was named, or one for someone's own data."""
+    pair = [path for path in (source, target) if path is not None]
+    if sum([name is not None, data is not None, bool(pair)]) != 1:
+        raise UserError(
+            "Say what to train on, in one way.",
+            "Give a recipe, or --data pairs.tsv, or --source FILE --target "
+            "FILE. `keras-attention recipes` lists recipes.",
+        )
+    if name is not None:
+        return recipes.load_recipe(name)
+    if data is not None:
+        return recipe_for(data, len(read_parallel(data)))
+    if source is None or target is None:
+        raise UserError(
+            "--source and --target belong together.", "Give both files."
+        )
+    chosen = recipe_for(source, len(read_parallel((source, target))))
+    files = (str(source.resolve()), str(target.resolve()))
+    return dataclasses.replace(
+        chosen, data=dataclasses.replace(chosen.data, train=files)
+    )

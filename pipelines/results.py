@@ -1,0 +1,156 @@
+"""What an evaluation found, as a file and as a table."""
+
+import datetime
+import importlib.metadata
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import UserError
+from pipelines.files import write_whole
+from pipelines.terminal import version
+
+RESULTS = "results.json"
+PACKAGES = ("tensorflow", "keras", "sacrebleu")
+
+
+@dataclass(frozen=True)
+class Results:
+    """What an evaluation found.
+
+    Attributes:
+        split: "train", "validation" or "test".
+        num_sentences: sentences that were translated.
+        beam_size: hypotheses kept; 1 is greedy.
+        length_penalty: see `BeamSearch`.
+        shuffled: whether each sentence was given another one's memory.
+        bleu: cased, detokenised sacreBLEU, in percent.
+        bleu_signature: how it was computed.
+        chrf: chrF2, in percent.
+        chrf_signature: how it was computed.
+        perplexity: e to the mean cross-entropy of a reference token, in nats,
+            end tokens included; each token is predicted from the true ones
+            before it. None if shuffled.
+        accuracy: share of reference tokens that are the most likely ones;
+            None if shuffled.
+        num_tokens: reference tokens, end tokens included.
+        too_long: numbers (from 1) of the pairs whose source is longer than
+            the model reads; only its beginning was translated.
+        seconds: time of the translating.
+    """
+
+    split: str
+    num_sentences: int
+    beam_size: int
+    length_penalty: float
+    shuffled: bool
+    bleu: float
+    bleu_signature: str
+    chrf: float
+    chrf_signature: str
+    perplexity: float | None
+    accuracy: float | None
+    num_tokens: int
+    too_long: list[int]
+    seconds: float
+
+    @property
+    def sentences_per_second(self) -> float:
+        """How fast it translated."""
+        return self.num_sentences / max(self.seconds, 1e-9)
+
+    @property
+    def key(self) -> str:
+        """What distinguishes this evaluation from others of the same run."""
+        parts = [
+            self.split,
+            f"{self.num_sentences} sentences",
+            "greedy"
+            if self.beam_size == 1
+            else f"beam {self.beam_size}, length penalty "
+            f"{self.length_penalty:g}",
+        ]
+        if self.shuffled:
+            parts.append("memories shuffled")
+        return ", ".join(parts)
+
+
+def read_results(folder: Path) -> dict[str, Any]:
+    """Reads the evaluations that a run folder holds, by their keys.
+
+    Raises:
+        UserError: If the file is damaged.
+    """
+    path = folder / RESULTS
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return dict(values["evaluations"])
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"Cannot read the earlier results {path}: {error}.",
+            "Move or delete it.",
+        ) from None
+
+
+def write_results(
+    folder: Path, name: str, results: Results, earlier: dict[str, Any]
+) -> None:
+    """Writes `results.json`, wholly or not at all.
+
+    Args:
+        folder: The run folder.
+        name: The recipe's name.
+        results: They take the place of earlier ones of the same key.
+        earlier: From `read_results`.
+
+    Raises:
+        UserError: If it cannot be written.
+    """
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    entry = {
+        **asdict(results),
+        "sentences_per_second": results.sentences_per_second,
+        "date": datetime.datetime.now(datetime.UTC).isoformat(
+            timespec="seconds"
+        ),
+        "versions": {"keras_attention": version(), **versions},
+    }
+    content = {
+        "recipe": name,
+        "evaluations": {**earlier, results.key: entry},
+    }
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    write_whole(folder / RESULTS, text.encode("utf-8"))
+
+
+def results_table(results: Results) -> Any:
+    """Lays results out as a `rich` table."""
+    from rich.table import Table
+
+    title = results.key
+    table = Table(title=title, show_header=False, title_justify="left")
+    table.add_row("sacreBLEU", f"{results.bleu:.2f}\n{results.bleu_signature}")
+    table.add_row("chrF", f"{results.chrf:.2f}\n{results.chrf_signature}")
+    if results.perplexity is not None:
+        table.add_row(
+            "perplexity",
+            f"{results.perplexity:.2f} a token, of {results.num_tokens:,}",
+        )
+        table.add_row("token accuracy", f"{results.accuracy:.1%}")
+    table.add_row(
+        "time",
+        f"{results.seconds:.1f} s, {results.sentences_per_second:.1f} "
+        "sentences a second",
+    )
+    if results.too_long:
+        shown = ", ".join(map(str, results.too_long[:5]))
+        more = ", ..." if len(results.too_long) > 5 else ""
+        table.add_row(
+            "cut sources",
+            f"{len(results.too_long):,} longer than the model reads "
+            f"(pairs {shown}{more})",
+        )
+    return table

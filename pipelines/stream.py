@@ -1,0 +1,104 @@
+"""From lines on an input to translations on an output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipelines.run import Run
+
+# Lines of a pipe that are read before they are translated, in batches: the
+# more, the better sentences of a length come together.
+BATCHES_AT_ONCE = 8
+BYTE_ORDER_MARK = "\ufeff"
+
+
+def translate_stream(
+    run: Run,
+    source: IO[bytes],
+    output: IO[bytes],
+    warn: Callable[[str], Any],
+    *,
+    prompt: Callable[[], Any] | None = None,
+    beam_size: int | None = None,
+    batch_size: int = 32,
+) -> None:
+    """Writes one line for each line read; an empty line stays empty.
+
+    Bytes that are no UTF-8 are read as U+FFFD, and a warning names the line;
+    likewise for a line that is longer than the model reads.
+
+    Args:
+        run: A trained run.
+        source: Where lines come from, such as `sys.stdin.buffer`.
+        output: Where translations go, such as `sys.stdout.buffer`.
+        warn: Gets each warning.
+        prompt: Called before each line is read. Lines are then translated
+            one by one; otherwise in batches.
+        beam_size: Hypotheses kept; None as the recipe says.
+        batch_size: Sentences at a time.
+
+    Example:
+
+    ```python
+    translate_stream(
+        run, sys.stdin.buffer, sys.stdout.buffer, warn=logging.warning
+    )
+    ```
+    """
+    size = 1 if prompt else BATCHES_AT_ONCE * batch_size
+    limit = run.recipe.data.max_source_len
+    first = 1
+    for texts in _groups(_lines(source, warn, prompt), size):
+        translations = run.translate(
+            texts, beam_size=beam_size, batch_size=batch_size
+        )
+        for number, translation in enumerate(translations, start=first):
+            if translation.truncated:
+                warn(
+                    f"Line {number} has more than the {limit} tokens that "
+                    "this model reads; only its beginning is translated."
+                )
+            text = " ".join(translation.text.splitlines())
+            output.write(text.encode("utf-8", "replace") + b"\n")
+        output.flush()
+        first += len(texts)
+
+
+def _lines(
+    source: IO[bytes],
+    warn: Callable[[str], Any],
+    prompt: Callable[[], Any] | None,
+) -> Iterator[str]:
+    """Yields decoded lines without their ends."""
+    number = 0
+    while True:
+        if prompt:
+            prompt()
+        row = source.readline()
+        if not row:
+            return
+        number += 1
+        row = row.removesuffix(b"\n").removesuffix(b"\r")
+        try:
+            text = row.decode("utf-8")
+        except UnicodeDecodeError as error:
+            text = row.decode("utf-8", "replace")
+            warn(
+                f"Line {number} is not valid UTF-8 (byte {error.start + 1}); "
+                "what cannot be read is taken for an unknown character."
+            )
+        yield text.removeprefix(BYTE_ORDER_MARK) if number == 1 else text
+
+
+def _groups(lines: Iterator[str], size: int) -> Iterator[list[str]]:
+    """Yields lists of `size` lines; the last one may be shorter."""
+    group: list[str] = []
+    for line in lines:
+        group.append(line)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group
