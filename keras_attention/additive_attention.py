@@ -65,4 +65,7 @@ class AdditiveAttention(BaseAttention):
 
     def get_config(self):
         return {
-            **super().get_config(), "units": self.units, "use_bias": self.use_bias}
+            **super().get_config(),
+            "units": self.units,
+            "use_bias": self.use_bias,
+        }

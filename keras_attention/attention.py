@@ -249,7 +249,12 @@ class Attention(BaseAttention):
     """
 
     def __init__(
-        self, score="dot", normalizer="softmax", dropout=0.0, seed=None, **kwargs
+        self,
+        score="dot",
+        normalizer="softmax",
+        dropout=0.0,
+        seed=None,
+        **kwargs,
     ):
         super().__init__(
             score=score,

@@ -96,9 +96,7 @@ class AttentionRNN(keras.layers.Layer):
                 "call keras.config.set_dtype_policy first."
             )
         if not self.cell.built:
-            self.cell.build(
-                (inputs_shape[0], inputs_shape[-1]), memory_shape
-            )
+            self.cell.build((inputs_shape[0], inputs_shape[-1]), memory_shape)
         self.built = True
 
     def call(

@@ -74,4 +74,7 @@ class LuongAttention(BaseAttention):
 
     def get_config(self):
         return {
-            **super().get_config(), "score": self.score_name, "units": self.units}
+            **super().get_config(),
+            "score": self.score_name,
+            "units": self.units,
+        }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 import zipfile
@@ -79,6 +80,13 @@ class Checkpoints(keras.callbacks.Callback):
         self._clock = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if not math.isfinite((logs or {}).get("loss", 0.0)):
+            raise UserError(
+                f"The loss is not a number any more, in epoch "
+                f"{self.progress.epoch + 1}, batch {self.progress.batch + 1}.",
+                "Lower training.learning_rate or training.clip_norm and train "
+                f"in a new folder; the best model so far is in {self.folder}.",
+            )
         self._tick()
         self.progress.batch += 1
         steps = self.save_every_steps
@@ -159,9 +167,11 @@ def _replace(path: Path, write: Any) -> None:
     try:
         write(temporary)
         os.replace(temporary, path)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
+        # HDF5 has its own words for a full disk.
+        reason = getattr(error, "strerror", None) or str(error)
         raise UserError(
-            f"Cannot write {path}: {error.strerror or error}.",
+            f"Cannot write {path}: {reason.splitlines()[0]}.",
             "Make room or choose a folder that can be written to; train "
             "again to go on from the last checkpoint.",
         ) from None

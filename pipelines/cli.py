@@ -188,6 +188,7 @@ def export(
     out: options.ExportPath = None,
     check_on: options.CheckFile = None,
     check_lines: options.CheckLines = CHECKED,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Write a file that translates without this project, and check it.
 
@@ -206,8 +207,8 @@ def export(
     exporters.get(format)
     lines = _check_lines(check_on) if check_on else None
     run = _load(folder)
-    report = export_run(run, format, out, lines, check_lines)
-    print(report.to_markdown(), end="")
+    report = export_run(run, format, out, lines, check_lines, overwrite)
+    _print_report(report)
 
 
 @app.command()
@@ -257,6 +258,7 @@ def export_run(
     out: Path | None = None,
     sentences: Sequence[str] | None = None,
     limit: int = CHECKED,
+    overwrite: bool = False,
 ) -> Any:
     """Exports a run with the settings of its recipe.
 
@@ -266,6 +268,7 @@ def export_run(
         out: Where to; None for a place in the run folder.
         sentences: Sentences to compare on; None for the test set.
         limit: Most sentences to compare on.
+        overwrite: Replace whatever stands there, not only an earlier export.
 
     Returns:
         The `export.report.Report`, also written as JSON beside an artifact
@@ -298,11 +301,27 @@ def export_run(
             target_language=data.target_language,
         ),
         sentences=sentences[:limit],
+        overwrite=overwrite,
     )
     if out is None:
         text = json.dumps(report.to_json(), indent=2, ensure_ascii=False)
         write_whole(place / f"{format}.report.json", text.encode() + b"\n")
     return report
+
+
+def _print_report(report: Any) -> None:
+    """Prints size, latency, agreement, and every answer that differs."""
+    print(report.to_line())
+    for one in report.agreements:
+        print(
+            f"  {one.check}: {one.num_identical:,} of {one.num_sentences:,} "
+            f"identical, {one.num_agreeing:,} agree, scores within "
+            f"{one.max_score_difference:.0e}"
+        )
+    for one in report.differences:
+        kind = "a near tie" if one.near_tie else "different"
+        print(f"  {one.check}, {kind}: {one.sentence}")
+        print(f"    model:    {one.expected}\n    artifact: {one.answer}")
 
 
 def run_command(arguments: Sequence[str] | None = None) -> int:
@@ -322,8 +341,7 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments == ["--version"]:
-        print(f"{PROGRAM} {version()}")
-        return 0
+        return guarded(lambda: print(f"{PROGRAM} {version()}"))()
     try:
         status = app(
             args=arguments or ["--help"],

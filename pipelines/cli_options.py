@@ -100,6 +100,13 @@ CheckFile = Annotated[
 CheckLines = Annotated[
     int, typer.Option(min=1, help="Most sentences to compare on.")
 ]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Replace whatever stands at PATH, not only an earlier export.",
+    ),
+]
 
 # plot
 Text = Annotated[str, typer.Option(help="The sentence to translate.")]

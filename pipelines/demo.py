@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import os
 import shutil
 import sys
 import time
@@ -25,7 +26,7 @@ from pipelines.recipe import load_recipe, override
 from pipelines.terminal import guarded, prepare_tensorflow, progress_bar
 
 if TYPE_CHECKING:
-    from pipelines.evaluate import Results
+    from pipelines.results import Results
     from pipelines.run import Run, Translation
 
 RECIPE = "demo"
@@ -33,6 +34,7 @@ FOLDER = Path("runs") / RECIPE
 SHOWN = 6  # translations
 MANY_TOKENS = 8  # that a sentence should have, to make a good picture
 FORMATS = ("saved_model", "litert")
+MODULES = {PROGRAM: "pipelines", "tensorboard": "tensorboard.main"}
 
 
 def demo(
@@ -197,11 +199,7 @@ def _summary(
 
 
 def _say_how_to_go_on(console: Console, folder: Path) -> None:
-    # `make demo` installs into an environment that need not be active.
-    bin_folder = Path(sys.executable).parent
-    on_path = shutil.which(PROGRAM) is not None
-    program = PROGRAM if on_path else f"{sys.executable} -m pipelines"
-    board = "tensorboard" if on_path else bin_folder / "tensorboard"
+    program, board = _script(PROGRAM), _script("tensorboard")
     console.print("\nGo on with:")
     for line in (
         f"{program} translate {folder}",
@@ -212,6 +210,16 @@ def _say_how_to_go_on(console: Console, folder: Path) -> None:
         f"{program} --help",
     ):
         console.print(f"  {line}", soft_wrap=True, markup=False)
+
+
+def _script(name: str) -> str:
+    """How to call a script; `make demo` installs into an idle environment."""
+    path = Path(sys.executable).parent / name
+    if shutil.which(name) == str(path):
+        return name
+    if path.exists():
+        return min(str(path), os.path.relpath(path), key=len)
+    return f"{sys.executable} -m {MODULES[name]}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,6 +13,7 @@ from pipelines.files import write_whole
 from pipelines.plot_layout import arrange, label_cells
 from pipelines.plot_text import choose_fonts, readable, replace_missing
 
+LEAST_DARKEST = 0.3
 # Inches. Cells shrink, so that a long sentence fits onto a screen, until
 # their labels would be too small to read.
 LARGEST_CELL, SMALLEST_CELL, USUAL_SIDE = 0.28, 0.2, 10.0
@@ -68,8 +69,9 @@ def alignment_figure(
     figure = Figure(figsize=(6, 6))
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.3, 0.1, 0.5, 0.5))
-    # Soft alignments stay visible: the darkest colour is the largest weight.
-    most = max(float(weights.max()), 0.01)
+    # Soft alignments stay visible: the darkest colour is the largest weight,
+    # unless they are so soft that it would mislead.
+    most = max(float(weights.max()), LEAST_DARKEST)
     image = axes.imshow(weights, cmap="Blues", vmin=0, vmax=most, aspect="auto")
     label_cells(axes, texts[:num_source], texts[num_source:-4], cell, style)
     bar_axes = figure.add_axes((0.9, 0.1, 0.02, 0.5))

@@ -58,7 +58,13 @@ def recipe_for(data_path: str | Path, num_pairs: int) -> Recipe:
             source_vocabulary=vocabulary,
             target_vocabulary=vocabulary,
         ),
-        model=ModelRecipe(units=units, embedding_dim=units, dropout=dropout),
+        model=ModelRecipe(
+            cell="gru",
+            units=units,
+            embedding_dim=units,
+            output_units=units,
+            dropout=dropout,
+        ),
         training=TrainingRecipe(
             epochs=epochs,
             batch_size=batch_size,

@@ -339,6 +339,7 @@ REPRESENTATIVE_DECODERS = {
     "stack-additive-before-feeding-19",
 }
 QUICK_DECODERS = REPRESENTATIVE_DECODERS | {
+    "lstm-luong-after-feeding-19",
     "elman-additive-after-feeding-None",
     "gru-additive-before-plain-19",
     "lstm-hard-before-plain-None",

@@ -22,7 +22,6 @@ from tests.cases import (
     Decoder,
     ElmanCell,
     make_token_model,
-    name_of,
     numpy,
     randomize,
     sweep,
@@ -64,10 +63,11 @@ def reference_look(attention, name, mask):
 
 
 @pytest.mark.parametrize(
-    "decoder", [one for one in DECODERS if one.cell != "nested"], ids=name_of
+    "case",
+    sweep(case for case in DECODER_CASES if "nested" not in case.name),
 )
-def test_decoder_equations(decoder):
-    case = DECODER_CASES[DECODERS.index(decoder)]
+def test_decoder_equations(case):
+    decoder = DECODERS[DECODER_CASES.index(case)]
     target, memory = case.data(seed=1)
     layer = decoder.make(return_state=True)
     layer(target, memory=memory)

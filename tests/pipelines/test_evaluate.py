@@ -1,0 +1,195 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_attention.encoder_decoder import Memory
+from pipelines import likelihood as likelihoods
+from pipelines.corpus import Corpus
+from pipelines.errors import UserError
+from pipelines.evaluate import evaluate, swap_memories
+from pipelines.likelihood import Likelihood, likelihood
+from pipelines.results import results_table
+from tests.pipelines.tiny_run import (
+    SOURCES,
+    TARGETS,
+    fake_translation,
+    make_run,
+)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    keras.utils.set_random_seed(3)
+    return make_run(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture
+def perfect(run, tmp_path, monkeypatch):
+    """A run that says the references."""
+    answers = dict(zip(SOURCES, TARGETS, strict=True))
+
+    def translate(texts, progress=None, **options):
+        if progress:
+            progress(len(texts))
+        return [fake_translation(text, answers[text]) for text in texts]
+
+    def no_model(run, corpus):
+        return Likelihood(num_tokens=len(corpus), nats=0.0, num_correct=0)
+
+    monkeypatch.setattr(run, "translate", translate)
+    monkeypatch.setattr(run, "folder", tmp_path)
+    monkeypatch.setattr(likelihoods, "likelihood", no_model)
+    return run
+
+
+def test_a_perfect_translation(perfect, tmp_path):
+    done = []
+    results, translations = evaluate(perfect, beam_size=1, progress=done.append)
+    assert results.bleu == pytest.approx(100)
+    assert results.chrf == pytest.approx(100)
+    assert "tok:13a" in results.bleu_signature
+    assert "case:mixed" in results.bleu_signature
+    assert results.num_sentences == len(SOURCES) == sum(done)
+    assert [one.text for one in translations] == TARGETS
+    written = (tmp_path / "translations.test.txt").read_text("utf-8")
+    assert written == "".join(f"{line}\n" for line in TARGETS)
+
+
+def test_results_are_kept_by_split_and_settings(perfect, tmp_path):
+    for options in ({}, {"beam_size": 1}, {"limit": 3}, {"beam_size": 1}):
+        evaluate(perfect, **options)
+    evaluate(perfect, "validation", length_penalty=0.5)
+    content = json.loads((tmp_path / "results.json").read_text("utf-8"))
+    assert content["recipe"] == "tiny"
+    assert list(content["evaluations"]) == [
+        "test, 7 sentences, beam 5, length penalty 1",
+        "test, 7 sentences, greedy",
+        "test, 3 sentences, beam 5, length penalty 1",
+        "validation, 7 sentences, beam 5, length penalty 0.5",
+    ]
+    entry = content["evaluations"]["test, 7 sentences, greedy"]
+    assert entry["bleu"] == pytest.approx(100)
+    assert entry["date"].endswith("+00:00")
+    assert set(entry["versions"]) == {
+        "keras_attention",
+        "keras",
+        "sacrebleu",
+        "tensorflow",
+    }
+    assert entry["sentences_per_second"] > 0
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {
+        "results.json",
+        "translations.test.txt",
+        "translations.validation.txt",
+    }
+
+
+def test_perplexity_of_a_model_that_knows_nothing(run):
+    kernel, bias = run.model.output_layer.weights
+    before = kernel.numpy()
+    kernel.assign(0 * before)
+    try:
+        found = likelihood(run, run.corpus("test"))
+    finally:
+        kernel.assign(before)
+    assert np.all(bias.numpy() == 0)
+    size = run.target_tokenizer.vocabulary_size
+    assert found.perplexity == pytest.approx(size, rel=1e-6)
+    rows = run.target_tokenizer.encode_lines(TARGETS)
+    assert found.num_tokens == sum(len(row) + 1 for row in rows)
+
+
+def test_likelihood_token_by_token(run, monkeypatch):
+    monkeypatch.setattr(likelihoods, "TOKENS_PER_BATCH", 20)
+    found = likelihood(run, run.corpus("test"))
+    nats = correct = 0
+    for source, target in zip(SOURCES, TARGETS, strict=True):
+        [ids] = run.source_tokenizer.encode_lines([source])
+        [said] = run.target_tokenizer.encode_lines([target])
+        logits = run.model(
+            {
+                "source": np.array([[*ids, 2]]),
+                "target": np.array([[1, *said]]),
+            }
+        ).numpy()[0]
+        for label, row in zip([*said, 2], logits, strict=True):
+            nats += np.log(np.exp(row).sum()) - row[label]
+            correct += row.argmax() == label
+    assert found.nats == pytest.approx(nats, rel=1e-5)
+    assert found.num_correct == correct
+    assert found.accuracy == pytest.approx(correct / found.num_tokens)
+
+
+def test_sources_that_are_too_long(tmp_path):
+    run = make_run(tmp_path, "data.max_source_len=3")
+    results, translations = evaluate(run, beam_size=1)
+    rows = run.source_tokenizer.encode_lines(SOURCES)
+    too_long = [i for i, row in enumerate(rows, start=1) if len(row) > 2]
+    assert too_long and results.too_long == too_long
+    assert len(translations[3].source_pieces) == 3
+    assert results.perplexity > 1
+
+
+def test_swapped_memories():
+    value = np.arange(3 * 2 * 1, dtype="float32").reshape(3, 2, 1)
+    mask = np.array([[True, True], [True, False], [False, False]])
+    swapped = swap_memories(Memory(tf.constant(value), None, tf.constant(mask)))
+    order = [2, 0, 1]
+    np.testing.assert_array_equal(swapped.value, value[order])
+    np.testing.assert_array_equal(swapped.mask, mask[order])
+    assert swapped.keys is None
+
+
+def test_shuffled_memories(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "folder", tmp_path)
+    seen = []
+    translate = run.translate
+
+    def spy(texts, **options):
+        seen.append(options)
+        return translate(texts, **options)
+
+    monkeypatch.setattr(run, "translate", spy)
+    results, _ = evaluate(run, beam_size=1, shuffle_memories=True, batch_size=3)
+    assert results.shuffled and results.perplexity is None
+    assert results.key == "test, 7 sentences, greedy, memories shuffled"
+    assert seen[-1]["memory_transform"] is swap_memories
+    assert seen[-1]["batch_size"] == 4  # None of 7 is alone.
+    assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
+    with pytest.raises(UserError, match="at least 2"):
+        evaluate(run, shuffle_memories=True, limit=1)
+
+
+def test_errors_come_before_the_work(perfect, tmp_path, monkeypatch):
+    with pytest.raises(UserError, match="Choose one of train"):
+        evaluate(perfect, "dev")
+    (tmp_path / "results.json").write_text("{")
+    monkeypatch.setattr(perfect, "translate", None)
+    with pytest.raises(UserError, match="Cannot read the earlier results"):
+        evaluate(perfect)
+
+
+def test_results_that_cannot_be_written(perfect, tmp_path):
+    (tmp_path / "translations.test.txt").mkdir()
+    with pytest.raises(UserError, match="Cannot write"):
+        evaluate(perfect)
+    assert not (tmp_path / "results.json").exists()
+
+
+def test_table(perfect, monkeypatch):
+    from rich.console import Console
+
+    monkeypatch.setattr(
+        perfect, "corpus", lambda split: Corpus(SOURCES, TARGETS)
+    )
+    results, _ = evaluate(perfect)
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(results_table(results))
+    assert "100.00" in capture.get()
+    assert "nrefs:1|case:mixed" in capture.get()
+    assert "cut sources" not in capture.get()
