@@ -1,4 +1,4 @@
-"""`Attention`: a score and a normaliser, called like `keras.layers.Attention`."""
+"""`Attention`: a score and a normaliser, called as Keras's own is."""
 
 from __future__ import annotations
 

@@ -293,7 +293,7 @@ class AttentionCell(keras.layers.Layer):
             among the states.
         """
         if self.attention is not None and memory is None:
-            raise ValueError(self._no_memory)
+            raise ValueError(self.no_memory)
         states = list(states)
         fed = [states.pop()] if self.input_feeding else []
         context = alignments = None

@@ -57,7 +57,7 @@ class Bridge(keras.layers.Layer):
         ]
         return [
             joined[:, end - size : end]
-            for size, end in zip(self.state_size, ends)
+            for size, end in zip(self.state_size, ends, strict=True)
         ]
 
     def get_config(self):

@@ -126,8 +126,7 @@ class EncoderDecoder(keras.Model):
         )
         self.dropout = dropout
         self.dropout_layers = [
-            sequence_dropout(dropout, dtype=self.dtype_policy)
-            for _ in range(4)
+            sequence_dropout(dropout, dtype=self.dtype_policy) for _ in range(4)
         ]
 
     def call(self, inputs, training=False, return_attention_scores=False):

@@ -161,7 +161,9 @@ class RecurrentEncoder(keras.layers.Layer):
 
         def step(step_inputs, states):
             outputs, new_states = [], []
-            for index, (cell, old) in enumerate(zip(cells, states)):
+            for index, (cell, old) in enumerate(
+                zip(cells, states, strict=True)
+            ):
                 own = step_inputs[:, index * width : (index + 1) * width]
                 keep = None
                 if mask is not None:
@@ -170,7 +172,7 @@ class RecurrentEncoder(keras.layers.Layer):
                 if keep is not None:
                     new = [
                         ops.where(keep, one, before)
-                        for one, before in zip(new, old)
+                        for one, before in zip(new, old, strict=True)
                     ]
                     output = ops.where(keep, output, 0.0)
                 outputs.append(output)

@@ -18,73 +18,13 @@ import keras_attention as ka
 from keras_attention.normalizers import NORMALIZERS
 from keras_attention.scores import SCORES
 from tests import reference
+from tests.custom_cells import ElmanCell, NestedCell
+from tests.tensors import numpy, randomize
 
 BATCH, TARGET, SOURCE = 2, 3, 5
 QUERY, MEMORY, UNITS = 7, 11, 13
 HIDDEN, VECTOR = 17, 19
 SOURCE_VOCABULARY, VOCABULARY = 29, 23
-
-
-def numpy(tensor):
-    """A tensor of any backend and dtype as float64, booleans as they are."""
-    array = keras.ops.convert_to_numpy(tensor)
-    return array if array.dtype == bool else array.astype("float64")
-
-
-def randomize(layer, seed=0):
-    """Gives every weight, biases too, a random value."""
-    rng = np.random.default_rng(seed)
-    for weight in layer.trainable_weights:
-        weight.assign(rng.normal(scale=0.4, size=weight.shape))
-    return layer
-
-
-@keras.saving.register_keras_serializable(package="tests")
-class ElmanCell(keras.layers.Layer):
-    """A user's own cell: one state, an integer `state_size`."""
-
-    def __init__(self, units, **kwargs):
-        super().__init__(**kwargs)
-        self.units = units
-        self.state_size = units
-
-    def build(self, input_shape):
-        self.kernel = self.add_weight(
-            name="kernel", shape=(input_shape[-1], self.units)
-        )
-        self.recurrent_kernel = self.add_weight(
-            name="recurrent_kernel", shape=(self.units, self.units)
-        )
-
-    def call(self, inputs, states):
-        hidden = keras.ops.tanh(
-            keras.ops.matmul(inputs, self.kernel)
-            + keras.ops.matmul(states[0], self.recurrent_kernel)
-        )
-        return hidden, [hidden]
-
-    def get_config(self):
-        return {**super().get_config(), "units": self.units}
-
-
-@keras.saving.register_keras_serializable(package="tests")
-class NestedCell(ElmanCell):
-    """A user's own cell: nested states, the second one a running sum."""
-
-    def __init__(self, units, **kwargs):
-        super().__init__(units, **kwargs)
-        self.state_size = [units, [units]]
-        self.output_size = units
-
-    def get_initial_state(self, batch_size=None):
-        shape = (batch_size, self.units)
-        ones = keras.ops.ones(shape, dtype=self.compute_dtype)
-        return [keras.ops.zeros_like(ones), [ones]]
-
-    def call(self, inputs, states):
-        hidden, (total,) = states
-        hidden, _ = super().call(inputs, [hidden])
-        return hidden, [hidden, [total + hidden]]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -135,9 +135,7 @@ class BeamSearch(Search):
             )
             scores = ops.where(frozen, scores, new_scores)
             was_ended = take_hypotheses(ended)
-            lengths = ops.where(
-                frozen, lengths, take_hypotheses(grown)
-            )
+            lengths = ops.where(frozen, lengths, take_hypotheses(grown))
             said = write(take(said), time, ops.reshape(new_tokens, (-1,)))
             if kept:
                 growing = ops.reshape(

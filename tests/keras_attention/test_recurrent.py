@@ -20,12 +20,12 @@ from tests.cases import (
     TARGET,
     UNITS,
     Decoder,
-    ElmanCell,
     make_token_model,
     numpy,
     randomize,
     sweep,
 )
+from tests.custom_cells import ElmanCell
 
 MASK = np.array([[True] * 3 + [False] * 2, [True] * SOURCE])
 CELL_SCORES = {"additive": "additive", "luong": "general", "hard": "general"}
@@ -275,6 +275,13 @@ def call_without_memory(**options):
     layer(INPUTS)
 
 
+def step_without_memory():
+    cell = attention_cell()
+    states = cell.get_initial_state(BATCH)
+    cell(INPUTS[:, 0], states, memory=VALUE)
+    cell(INPUTS[:, 0], states)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -295,6 +302,7 @@ def call_without_memory(**options):
         ),
         (lambda: ka.AttentionRNN(attention_cell())(INPUTS), "`memory=`"),
         (call_without_memory, "`memory=`"),
+        (step_without_memory, "`memory=`"),
         (lambda: call_without_memory(attend="after"), "`memory=`"),
         (
             lambda: ka.AttentionRNN(attention_cell())(

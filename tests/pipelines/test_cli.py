@@ -315,7 +315,8 @@ def trained(tmp_path_factory):
         "--set=data.source_vocabulary=8000",
     ]
     often = "--set=training.save_every_steps=1"
-    process = command(*arguments, often, stderr=subprocess.DEVNULL)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = command(*arguments, often, **quiet)
     deadline = time.monotonic() + 900
     while not (folder / "run" / "last.keras").exists():
         assert process.poll() is None and time.monotonic() < deadline
