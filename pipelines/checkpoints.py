@@ -162,8 +162,9 @@ def save_inference_model(model: Any, path: Path) -> None:
 
 
 def _replace(path: Path, write: Any) -> None:
-    # Keras goes by the ending, so the temporary name keeps it.
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    # Keras goes by the ending, so the temporary name keeps it. One name, so
+    # that what a killed process left is written over.
+    temporary = path.with_name(f".writing.{path.name}")
     try:
         write(temporary)
         os.replace(temporary, path)

@@ -65,6 +65,7 @@ class ProgressDisplay(keras.callbacks.Callback):
                 "The first batches of each length take longer: they are "
                 "compiled.",
                 highlight=False,
+                soft_wrap=True,
             )
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -79,6 +80,7 @@ class ProgressDisplay(keras.callbacks.Callback):
                 f"epoch {self._epoch + 1}/{self.epochs}, batch "
                 f"{self._done}/{self._steps}: {self._text(logs)}",
                 highlight=False,
+                soft_wrap=True,
             )
 
     def on_test_begin(self, logs: Any = None) -> None:
@@ -101,7 +103,7 @@ class ProgressDisplay(keras.callbacks.Callback):
                 f"{logs['val_perplexity']:.2f}, accuracy "
                 f"{logs['val_accuracy']:.1%}"
             )
-        self.console.print(line, highlight=False)
+        self.console.print(line, highlight=False, soft_wrap=True)
 
     def on_train_end(self, logs: Any = None) -> None:
         self._stop()

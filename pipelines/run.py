@@ -126,8 +126,8 @@ class Run:
             ids = [[*rows[i][:limit], END_ID] for i in batch]
             longest = max(map(len, ids))
             source = np.zeros((len(batch), longest), "int32")
-            for row, one in zip(source, ids, strict=True):
-                row[: len(one)] = one
+            for line, one in zip(source, ids, strict=True):
+                line[: len(one)] = one
             found = [
                 None if part is None else part.numpy()
                 for part in run_search(tf.constant(source))
@@ -276,8 +276,7 @@ def create(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(
-            f"Cannot make the run folder {folder}: "
-            f"{error.strerror or error}.",
+            f"Cannot make the run folder {folder}: {error.strerror or error}.",
             "Choose a folder that can be written to.",
         ) from None
     source_tokenizer.save(folder / SOURCE_MODEL)

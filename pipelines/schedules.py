@@ -8,9 +8,7 @@ from keras import ops
 SCHEDULES = ("constant", "cosine", "inverse_sqrt")
 
 
-@keras.saving.register_keras_serializable(
-    package="keras_attention.pipelines"
-)
+@keras.saving.register_keras_serializable(package="keras_attention.pipelines")
 class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
     """Rises linearly to the highest rate, then falls as its name says.
 

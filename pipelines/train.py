@@ -61,7 +61,7 @@ def train(
     corpus = task.read(recipe, "train")
     validation_corpus = task.read(recipe, "validation")
     for part in (corpus, validation_corpus):
-        console.print(part.report(), highlight=False)
+        console.print(part.report(), highlight=False, soft_wrap=True)
     if resuming:
         tokenizers = runs.load_tokenizers(folder)
     else:
@@ -71,12 +71,14 @@ def train(
     validation = task.batches(
         recipe, validation_corpus, *tokenizers, train_batches
     )
-    console.print(train_batches.report(), highlight=False)
+    console.print(train_batches.report(), highlight=False, soft_wrap=True)
 
     if (folder / LAST).exists():
         model, progress = load_training(folder / LAST)
         _reopen(progress, recipe)
-        console.print(_standing(progress, recipe), highlight=False)
+        console.print(
+            _standing(progress, recipe), highlight=False, soft_wrap=True
+        )
     else:
         model, progress = task.build_model(recipe, *tokenizers), Progress()
         _compile(model, recipe, train_batches)
@@ -97,6 +99,7 @@ def train(
         f"{progress.best_epoch + 1}, after {progress.seconds / 60:.1f} "
         f"minutes. The run is in {folder}.",
         highlight=False,
+        soft_wrap=True,
     )
     return runs.load(folder)
 
@@ -138,6 +141,7 @@ def _fit(
                 validation_corpus.targets,
                 recipe,
                 num_target_tokens=batches.num_target_tokens,
+                num_batches=batches.num_batches,
             )
         )
     with _Interruptible() as interrupted:
@@ -155,12 +159,10 @@ def _fit(
             save_inference_model(model, folder / BEST)
         save_training(model, progress, folder / LAST)
     if interrupted.seen:
-        console.print(
+        raise KeyboardInterrupt(
             f"Interrupted in epoch {progress.epoch + 1}. {folder} is usable "
-            "as it is; the same command goes on with the training.",
-            highlight=False,
+            "as it is; the same command goes on with the training."
         )
-        raise KeyboardInterrupt
 
 
 def _fit_from(

@@ -1,14 +1,19 @@
 """Translation: from a sentence to a sentence, by subwords."""
 
+import logging
+
 import keras
 
 from pipelines import model
 from pipelines.batches import EpochBatches
 from pipelines.corpus import Corpus, read_parallel, split
+from pipelines.errors import UserError
 from pipelines.losses import Perplexity, SmoothedCrossentropy
 from pipelines.recipe import Recipe
 from pipelines.task import Task
 from pipelines.text import SubwordTokenizer
+
+log = logging.getLogger(__name__)
 
 
 def read(recipe: Recipe, part: str) -> Corpus:
@@ -21,12 +26,19 @@ def read(recipe: Recipe, part: str) -> Corpus:
         name: recipe.data.paths(name)
         for name in ("train", "validation", "test")
     }
-    if part != "train" and paths[part] is not None:
-        return read_parallel(paths[part])
-    whole = read_parallel(paths["train"])
+    own = paths[part]
+    if part != "train" and own is not None:
+        return read_parallel(own)
+    training = paths["train"]
+    if training is None:
+        raise UserError("The recipe names no training file.", "Set data.train.")
+    whole = read_parallel(training)
     if recipe.data.max_train_pairs:
         whole = whole.first(recipe.data.max_train_pairs)
     if paths["validation"] is None or paths["test"] is None:
+        if part == "train" and whole.problems:
+            # The parts know nothing of the lines that are in none of them.
+            log.warning("%s", whole.report())
         parts = split(
             whole,
             None if paths["validation"] is None else 0,
@@ -52,7 +64,7 @@ def build_model(
     source_tokenizer: SubwordTokenizer,
     target_tokenizer: SubwordTokenizer,
 ) -> keras.Model:
-    """Makes the model for the sizes that the vocabularies turned out to have."""
+    """Makes the model for the vocabularies as they turned out."""
     return model.build_model(
         recipe.model,
         source_tokenizer.vocabulary_size,
