@@ -28,7 +28,7 @@ class Progress:
         batch: batches of it that are done.
         best: lowest validation loss so far, in nats a token.
         best_epoch: the epoch that had it, or -1.
-        seconds: time spent training, over all sessions.
+        seconds: time spent training, resumed or not.
         finished: why it ended, or "" if it has not.
     """
 

@@ -27,7 +27,7 @@ from pipelines.recipe import Recipe
 from pipelines.run import BEST, LAST, MARK, Run
 from pipelines.schedules import WarmupSchedule
 
-# Keys that may change between two sessions of one training.
+# Keys that may change when a training is resumed.
 FREE = ("name", "training.max_minutes", "training.save_every_steps")
 FREE_SECTIONS = ("search.", "monitoring.")
 
