@@ -54,7 +54,6 @@ class Checkpoints(keras.callbacks.Callback):
         save_every_steps: batches between two `last.keras`; 0: after epochs.
         patience: epochs without a better loss before it ends; 0: never.
         max_minutes: the most time to train, in minutes; 0: no limit.
-        num_batches: batches in an epoch.
     """
 
     def __init__(
@@ -65,7 +64,6 @@ class Checkpoints(keras.callbacks.Callback):
         save_every_steps: int,
         patience: int,
         max_minutes: float,
-        num_batches: int,
     ) -> None:
         super().__init__()
         self.folder = folder
@@ -73,7 +71,6 @@ class Checkpoints(keras.callbacks.Callback):
         self.save_every_steps = save_every_steps
         self.patience = patience
         self.max_minutes = max_minutes
-        self.num_batches = num_batches
         self._clock = time.monotonic()
 
     def on_train_begin(self, logs: Any = None) -> None:

@@ -226,7 +226,8 @@ def load(folder: str | Path) -> Run:
             "It is damaged or from another version: train again in a new "
             "folder.",
         ) from None
-    return Run(folder, *load_settings(folder), model, *load_tokenizers(folder))
+    recipe = recipes.load_recipe(folder / RECIPE)
+    return Run(folder, recipe, model, *load_tokenizers(folder))
 
 
 def check(folder: Path) -> None:
@@ -248,11 +249,6 @@ def check(folder: Path) -> None:
             f"{folder} has layout {version}; this version reads {VERSION}.",
             "Train again in a new folder, or use the version that made it.",
         )
-
-
-def load_settings(folder: Path) -> tuple[Recipe]:
-    """Reads the recipe of a run folder."""
-    return (recipes.load_recipe(folder / RECIPE),)
 
 
 def load_tokenizers(

@@ -122,7 +122,6 @@ def _fit(
         save_every_steps=settings.save_every_steps,
         patience=settings.patience,
         max_minutes=settings.max_minutes,
-        num_batches=batches.num_batches,
     )
     callbacks = [
         checkpoints,
@@ -226,7 +225,7 @@ def _check_folder(folder: Path, recipe: Recipe) -> bool:
             "Give --run-dir the path of a new folder.",
         )
     runs.check(folder)
-    (other,) = runs.load_settings(folder)
+    other = recipes.load_recipe(folder / runs.RECIPE)
     differing = [
         key
         for key in recipes.diff(other, recipe)
