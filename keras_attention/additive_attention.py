@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import keras
 
-from keras_attention.attention import PACKAGE, BaseAttention
+from keras_attention.base_attention import BaseAttention
+from keras_attention.piece import PACKAGE
 from keras_attention.registry import positive_integer
 from keras_attention.scores import AdditiveScore
 

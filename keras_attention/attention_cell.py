@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import keras
 from keras import ops
 
 from keras_attention import recurrent_cells
-from keras_attention.attention import PACKAGE, BaseAttention
+from keras_attention.cell_checks import check_cell, check_dtypes
+from keras_attention.cell_sizes import CellSizes
+from keras_attention.memories import Memories
+from keras_attention.past import from_tensors
+from keras_attention.piece import PACKAGE
 from keras_attention.registry import positive_integer
+from keras_attention.serialization import deserialized, serialized
+
+
+class Step(NamedTuple):
+    """What came of one step.
+
+    Attributes:
+        joined: `[h_t; c_t]`, `(batch, joined_size)`.
+        alignments: a list of `(batch, source_len)`, one an attention.
+        notes: a list of `(batch, num_notes)`: of the attentions that note
+            something, in training.
+        states: the states, without the output fed back.
+        pasts: a list of `Past`, one an attention.
+    """
+
+    joined: Any
+    alignments: list
+    notes: list
+    states: list
+    pasts: list
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class AttentionCell(keras.layers.Layer):
+class AttentionCell(CellSizes, keras.layers.Layer):
     """A recurrent cell that looks at a memory at every step.
 
     It wraps any Keras RNN cell, stacked cells too, and is the primitive of
@@ -35,42 +61,56 @@ class AttentionCell(keras.layers.Layer):
     `input_feeding` (Luong et al. 2015, section 3.3) the output of the step
     before is a further input of the cell.
 
+    Several attentions look with the same query, each at a memory of its own
+    or all at one; `c_t` is then `[c_1; c_2; ...]`.
+
     The hidden state of a stack is that of its last cell; of a cell with
     several states, the first.
 
     Args:
         cell: a Keras RNN cell, or a list of them, which is stacked.
-        attention: an attention layer (`AdditiveAttention`, ...), or `None`
-            for a decoder that has only the fixed vector it starts from
-            (Sutskever et al. 2014), whose output is `h_t`.
+        attention: an attention layer (`AdditiveAttention`, ...), a list of
+            them, or `None` for a decoder that has only the fixed vector it
+            starts from (Sutskever et al. 2014), whose output is `h_t`.
         attend: `"before"` or `"after"` the cell's step.
-        input_feeding: whether the output of the step before is fed in.
-        units: width of the attentional vector, or `None`.
+        input_feeding: whether the attentional vector of the step before is
+            fed in.
+        units: width of the attentional vector; or a layer that makes it from
+            `[h_t; c_t]`; or `None`.
+        output_attention: whether the output is the attentional vector (or
+            `[h_t; c_t]`); `False`: it is `h_t`.
+        cell_input_fn: a serialisable function, or a layer, `(inputs, fed) ->
+            cell inputs`, where `fed` holds what is known at the step only,
+            `[c_t; output fed back]`; `None` concatenates the two.
         **kwargs: as in `keras.layers.Layer` (`name`, `dtype`, ...).
 
     Call arguments:
         inputs: `(batch, input_dim)`, the inputs of one step.
         states: a list of tensors, as `get_initial_state` returns them.
-        memory: `(batch, source_len, memory_dim)`, the encoder's outputs.
+        memory: `(batch, source_len, memory_dim)`, the encoder's outputs, or
+            a grid `(batch, height, width, channels)`; with several
+            attentions also a list, one for each.
         keys: what `project_keys(memory)` returned; computed if left out,
             which at every step is a waste.
-        memory_mask: boolean `(batch, source_len)`, `True` = attend.
+        memory_mask: boolean `(batch, source_len)`, `True` = attend; a list
+            where `memory` is one.
         training: whether dropout is on.
         return_attention_scores: also return the alignments.
 
     Returns:
         `(output, states)`, output `(batch, output_dim)`; with
         `return_attention_scores`, `((output, alignments), states)`,
-        alignments `(batch, source_len)`.
+        alignments `(batch, source_len)`, over a grid `(batch, height,
+        width)`, a list if `attention` is one.
 
     Masking:
         Masked memory gets an alignment of exactly zero. What stands there
         must be finite: `AttentionRNN` and `EncoderDecoder` see to that.
 
     Raises:
-        ValueError: on an unknown `attend`, a `units` that is not a positive
-            integer, something that is no attention layer, or a call without
-            a memory.
+        ValueError: on an unknown `attend`, a `units` that is neither a
+            positive integer nor a layer, something that is no attention
+            layer, or a call without a memory.
 
     Example:
 
@@ -91,34 +131,27 @@ class AttentionCell(keras.layers.Layer):
         attend="before",
         input_feeding=False,
         units=None,
+        output_attention=True,
+        cell_input_fn=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         if isinstance(cell, (list, tuple)):
             cell = keras.layers.StackedRNNCells(list(cell))
-        if not hasattr(cell, "state_size"):
-            raise ValueError(
-                "`cell` must be a Keras RNN cell (it has a `state_size`), "
-                f"such as keras.layers.LSTMCell(256). Received: cell={cell!r}."
-            )
-        if attention is not None and not isinstance(attention, BaseAttention):
-            raise ValueError(
-                "`attention` must be an attention layer of this package, such "
-                "as keras_attention.AdditiveAttention(128), or None. "
-                f"Received: attention={attention!r}."
-            )
-        if attend not in ("before", "after"):
-            raise ValueError(
-                "`attend` must be 'before' (Bahdanau) or 'after' (Luong) the "
-                f"cell's step. Received: attend={attend!r}."
-            )
+        check_cell(cell, attention, attend, cell_input_fn)
         self.cell = cell
+        if isinstance(attention, tuple):
+            attention = list(attention)
         self.attention = attention
         self.attend = attend
         self.input_feeding = input_feeding
-        self.units = positive_integer("units", units, optional=True)
-        self.output_layer = None
-        if units is not None:
+        if not isinstance(units, keras.layers.Layer):
+            units = positive_integer("units", units, optional=True)
+        self.units = units
+        self.output_attention = output_attention
+        self.cell_input_fn = cell_input_fn
+        self.output_layer = units
+        if isinstance(units, int):
             self.output_layer = keras.layers.Dense(
                 units,
                 activation="tanh",
@@ -126,97 +159,59 @@ class AttentionCell(keras.layers.Layer):
                 dtype=self.dtype_policy,
                 name="attention_vector",
             )
-        self._memory_dim = None
-
-    @property
-    def cells(self):
-        """The wrapped cells, first to last."""
-        return recurrent_cells.cells_of(self.cell)
-
-    @property
-    def needs_last_output(self):
-        """Whether the cells' steps depend on attention or output so far."""
-        attends_before = self.attention is not None and self.attend == "before"
-        return attends_before or self.input_feeding
-
-    @property
-    def hidden_size(self):
-        """Width of the hidden state `h_t`: that of the last cell's output."""
-        return recurrent_cells.output_dim(self.cells[-1])
-
-    @property
-    def cell_state_size(self):
-        """Widths of the wrapped cells' states: a flat list."""
-        return [
-            size
-            for cell in self.cells
-            for size in recurrent_cells.state_sizes(cell)
-        ]
-
-    @property
-    def state_size(self):
-        """Widths of all states: the cells', then the output fed back."""
-        fed = [self.output_size] if self.input_feeding else []
-        return [*self.cell_state_size, *fed]
-
-    @property
-    def output_size(self):
-        """Width of the output; known once the cell is built."""
-        if self.units is not None:
-            return self.units
-        return self.joined_size
-
-    @property
-    def joined_size(self):
-        """Width of `[h_t; c_t]`; known once the cell is built."""
-        if self.attention is None:
-            return self.hidden_size
-        if self._memory_dim is None:
-            raise ValueError(
-                "The width of [h_t; c_t] depends on the memory. Build the "
-                "cell first, or give it `units`."
-            )
-        return self.hidden_size + self._memory_dim
+        self._memory_dims = None
+        self._attention_size = None
 
     def build(self, inputs_shape, memory_shape=None):
-        for part in (*self.cells, self.attention):
-            dtype = getattr(part, "compute_dtype", self.compute_dtype)
-            if dtype != self.compute_dtype:
-                raise ValueError(
-                    "A cell and all its parts must compute in one dtype. "
-                    f"Received: {type(self).__name__} {self.compute_dtype}, "
-                    f"{type(part).__name__} {dtype}. Give all of them the same "
-                    "`dtype`, or call keras.config.set_dtype_policy first."
-                )
-        memory_dim = 0
-        if self.attention is not None:
+        check_dtypes(self, [*self.cells, *self.attentions, self.output_layer])
+        shapes = []
+        if self.attentions:
             if memory_shape is None:
                 raise ValueError(self.no_memory)
-            memory_dim = memory_shape[-1]
-            if not self.attention.built:
-                self.attention.build(
-                    [(inputs_shape[0], None, self.hidden_size), memory_shape]
+            shapes = self.memories(memory_shape, are_shapes=True).values
+        for attention, shape in zip(self.attentions, shapes, strict=True):
+            if not attention.built:
+                attention.build(
+                    [(inputs_shape[0], None, self.hidden_size), shape]
                 )
-        self._memory_dim = memory_dim
-        input_dim = inputs_shape[-1]
-        if self.attention is not None and self.attend == "before":
-            input_dim += memory_dim
+        self._memory_dims = [shape[-1] for shape in shapes]
+        if isinstance(self.units, keras.layers.Layer):
+            # Asked before it is built: feeding needs the width.
+            self._attention_size = self.units.compute_output_shape(
+                (inputs_shape[0], self.joined_size)
+            )[-1]
+        fed_dim = sum(self._memory_dims) if self.attend == "before" else 0
         if self.input_feeding:
-            input_dim += self.output_size
+            fed_dim += self.attention_size
+        input_dim = inputs_shape[-1] + fed_dim
+        if self.cell_input_fn is not None:
+            input_dim = self.cell_input_fn(
+                keras.KerasTensor((None, inputs_shape[-1]), self.compute_dtype),
+                keras.KerasTensor((None, fed_dim), self.compute_dtype),
+            ).shape[-1]
         for cell in self.cells:
             if not cell.built:
                 cell.build((inputs_shape[0], input_dim))
                 cell.built = True
             input_dim = recurrent_cells.output_dim(cell)
-        if self.output_layer is not None:
-            self.output_layer.build((inputs_shape[0], input_dim + memory_dim))
+        if self.output_layer is not None and not self.output_layer.built:
+            self.output_layer.build((inputs_shape[0], self.joined_size))
         self.built = True
 
-    def get_initial_state(self, batch_size=None):
-        """Returns the cells' own first states, then zeros for the output.
+    def memories(self, memory, keys=None, mask=None, are_shapes=False):
+        """Returns the memories of all attentions, checked; see `Memories`."""
+        return Memories.of(self, memory, keys, mask, are_shapes)
+
+    def get_initial_state(self, batch_size=None, memory=None):
+        """Returns the first states.
+
+        Those of the wrapped cells, then zeros for what is fed back, then what
+        the attentions remember.
 
         Args:
             batch_size: integer or scalar tensor.
+            memory: the memory, for attentions that remember alignments, which
+                are as long as it is.
 
         Returns:
             A list of tensors `(batch_size, width)`, one for each state.
@@ -228,15 +223,31 @@ class AttentionCell(keras.layers.Layer):
             for state in recurrent_cells.initial_states(cell, batch_size, dtype)
         ]
         if self.input_feeding:
-            shape = (batch_size, self.output_size)
+            shape = (batch_size, self.attention_size)
             states.append(ops.zeros(shape, dtype=dtype))
+        if any(one.is_recurrent for one in self.attentions) and memory is None:
+            raise ValueError(
+                "An attention that remembers its alignments has states as "
+                "long as the memory. Call `get_initial_state(batch_size, "
+                "memory=memory)`."
+            )
+        lengths = [0] * len(self.attentions)
+        if memory is not None and self.attentions:
+            # No keys: only the lengths are asked for.
+            lengths = self.memories(memory, [None] * len(lengths)).lengths
+        for attention, length in zip(self.attentions, lengths, strict=True):
+            states += attention.first_past(batch_size, length).tensors()
         return states
 
     def project_keys(self, memory):
-        """Returns the keys of a memory: once per sequence."""
-        if self.attention is None:
+        """Returns the keys of a memory: once per sequence.
+
+        With a list of attentions, a list.
+        """
+        if not self.attentions:
             return None
-        return self.attention.project_keys(memory)
+        keys = self.memories(memory).keys
+        return keys if isinstance(self.attention, list) else keys[0]
 
     def project_inputs(self, inputs):
         """Returns the part of the step that the inputs alone decide.
@@ -244,6 +255,8 @@ class AttentionCell(keras.layers.Layer):
         Args:
             inputs: `(batch, dim)`, or `(batch, target_len, dim)` at once.
         """
+        if self.cell_input_fn is not None:
+            return inputs
         return recurrent_cells.project_inputs(self.cells[0], inputs)
 
     def call(
@@ -256,139 +269,188 @@ class AttentionCell(keras.layers.Layer):
         training=False,
         return_attention_scores=False,
     ):
-        if keys is None and memory is not None:
-            keys = self.project_keys(memory)
-        output, alignments, states = self.step(
-            self.project_inputs(inputs),
-            states,
-            memory,
-            keys,
-            memory_mask,
-            training,
+        memories = self.memories(memory, keys, memory_mask)
+        output, step = self.step(
+            self.project_inputs(inputs), states, memories, training
         )
-        if return_attention_scores:
-            return (output, alignments), states
-        return output, states
+        if not return_attention_scores:
+            return output, step.states
+        return (output, self.shown(step.alignments, memories)), step.states
 
-    def step(self, projected, states, memory, keys, memory_mask, training):
+    def shown(self, alignments, memories):
+        """Returns alignments as a caller sees them.
+
+        Over grids as grids; `None` without attention; a list only if
+        `attention` is one.
+        """
+        if not self.attentions:
+            return None
+        alignments = memories.unflatten(alignments)
+        return alignments if isinstance(self.attention, list) else alignments[0]
+
+    def step(self, projected, states, memories, training, noise=None):
         """Runs one step on inputs that `project_inputs` has been through.
 
-        Returns:
-            `(output, alignments, states)`; alignments are `None` without
-            attention.
-        """
-        joined, alignments, states = self.advance(
-            projected, states, memory, keys, memory_mask, training
-        )
-        output = self.finish(joined)
-        if self.input_feeding:
-            states = [*states, output]
-        return output, alignments, states
-
-    def advance(self, projected, states, memory, keys, memory_mask, training):
-        """Runs one step up to `[h_t; c_t]`, which `finish` makes the output.
+        Args:
+            projected: `(batch, dim)`.
+            states: a list of tensors, all states.
+            memories: what `memories` returned.
+            training: whether dropout is on.
+            noise: a list with what `draw` of each attention returned for this
+                step, or `None`: drawn here.
 
         Returns:
-            `([h_t; c_t], alignments, states)`, without the output fed back
-            among the states.
+            `(output, step)`, a `Step` whose `states` are all of them.
         """
-        if self.attention is not None and memory is None:
-            raise ValueError(self.no_memory)
-        states = list(states)
-        fed = [states.pop()] if self.input_feeding else []
-        context = alignments = None
-        looks_before = self.attention is not None and self.attend == "before"
+        step = self.advance(projected, states, memories, training, noise)
+        vector = self.finish(step.joined)
+        fed = [vector] if self.input_feeding else []
+        remembered = [one for past in step.pasts for one in past.tensors()]
+        step = step._replace(states=[*step.states, *fed, *remembered])
+        return self.output_of(step.joined, vector), step
+
+    def advance(self, projected, states, memories, training, noise=None):
+        """Runs one step up to `[h_t; c_t]`, of which `finish` makes the rest.
+
+        Returns:
+            A `Step`.
+        """
+        own, fed, pasts = self.split_states(states)
+        looks = []
+        looks_before = bool(self.attentions) and self.attend == "before"
         if looks_before:
-            context, alignments = self._look(
-                self._query(states), memory, keys, memory_mask, training
-            )
-            fed = [context, *fed]
-        hidden, states = self.run_cells(projected, states, fed, training)
-        if self.attention is not None and not looks_before:
-            context, alignments = self._look(
-                hidden, memory, keys, memory_mask, training
-            )
-        return join(hidden, context), alignments, states
+            query = self._query(own)
+            looks = self._look(query, memories, training, pasts, noise)
+            fed = [*(ops.squeeze(one.context, 1) for one in looks), *fed]
+        hidden, own = self.run_cells(projected, own, fed, training)
+        if self.attentions and not looks_before:
+            looks = self._look(hidden, memories, training, pasts, noise)
+        contexts = [ops.squeeze(one.context, 1) for one in looks]
+        return Step(
+            join(hidden, contexts),
+            [ops.squeeze(one.alignments, 1) for one in looks],
+            [
+                ops.squeeze(one.notes, 1)
+                for one in looks
+                if one.notes is not None
+            ],
+            own,
+            [one.past for one in looks],
+        )
 
     def run_cells(self, projected, states, fed=(), training=False):
         """Runs the wrapped cells. Returns `(hidden, states)`."""
         output = projected
-        further = list(fed)
+        further = ops.concatenate(list(fed), axis=-1) if fed else None
+        if self.cell_input_fn is not None:
+            output = recurrent_cells.project_inputs(
+                self.cells[0], self.cell_input_fn(projected, further)
+            )
+            further = None
         new_states = []
         for index, cell in enumerate(self.cells):
             number = len(recurrent_cells.state_sizes(cell))
             own, states = states[:number], states[number:]
             if index:
                 output = recurrent_cells.project_inputs(cell, output)
-                further = []
+                further = None
             output, own = recurrent_cells.step(
-                cell,
-                output,
-                own,
-                ops.concatenate(further, axis=-1) if further else None,
-                training,
+                cell, output, own, further, training
             )
             new_states.extend(own)
         return output, new_states
 
     def finish(self, joined):
-        """Returns the output of `[h_t; c_t]`, of one step or of all at once.
+        """Returns the attentional vector, of one step or of all at once.
 
         Args:
-            joined: `(batch, dim)` or `(batch, target_len, dim)`.
+            joined: `[h_t; c_t]`, `(batch, dim)` or `(batch, target_len, dim)`.
         """
         if self.output_layer is None:
             return joined
         # Luong et al. (2015), eq. 5
         return self.output_layer(joined)
 
-    def look(self, hidden, memory, keys, memory_mask, training=False):
-        """Attends with many queries at once, `(batch, target_len, dim)`."""
-        mask = None
-        if memory_mask is not None:
-            mask = ops.expand_dims(memory_mask, 1)
-        return self.attention.attend(hidden, memory, keys, mask, training)
+    def output_of(self, joined, vector=None):
+        """Returns what the cell puts out: `vector`, or `h_t`."""
+        if not self.output_attention:
+            return joined[..., : self.hidden_size]
+        return self.finish(joined) if vector is None else vector
 
-    def _look(self, query, memory, keys, memory_mask, training):
-        context, alignments = self.look(
-            ops.expand_dims(query, 1), memory, keys, memory_mask, training
+    def look(self, hidden, memories, training=False, pasts=None, noise=None):
+        """Attends with many queries at once, `(batch, target_len, dim)`.
+
+        Returns:
+            A list of `Look`, one for each attention.
+        """
+        number = len(self.attentions)
+        return [
+            attention.attend(
+                hidden, value, keys, mask, training, past, noise_of
+            )
+            for attention, value, keys, mask, past, noise_of in zip(
+                self.attentions,
+                memories.values,
+                memories.keys,
+                memories.allowed,
+                pasts or [None] * number,
+                noise or [None] * number,
+                strict=True,
+            )
+        ]
+
+    def _look(self, query, memories, training, pasts, noise):
+        if noise is not None:
+            # A step's part: (batch, source_len).
+            noise = [
+                {name: ops.expand_dims(one, 1) for name, one in drawn.items()}
+                for drawn in noise
+            ]
+        return self.look(
+            ops.expand_dims(query, 1), memories, training, pasts, noise
         )
-        return ops.squeeze(context, 1), ops.squeeze(alignments, 1)
+
+    def split_states(self, states):
+        """Returns `(the cells' states, [what is fed back], [Past, ...])`."""
+        states = list(states)
+        number = len(self.cell_state_size)
+        own, rest = states[:number], states[number:]
+        fed = []
+        if self.input_feeding:
+            fed, rest = rest[:1], rest[1:]
+        pasts = []
+        for attention in self.attentions:
+            number = len(attention.remembers)
+            pasts.append(from_tensors(attention.remembers, rest[:number]))
+            rest = rest[number:]
+        return own, fed, pasts
 
     def _query(self, states):
         number = len(recurrent_cells.state_sizes(self.cells[-1]))
         return states[-number]
 
-    @property
-    def no_memory(self):
-        """What to say to a caller who gave no memory."""
-        return (
-            f"{type(self).__name__} attends to a memory. Call it with "
-            "`memory=`, the encoder's outputs (batch, source_len, dim)."
-        )
-
     def get_config(self):
-        attention = self.attention
         return {
             **super().get_config(),
-            "cell": keras.saving.serialize_keras_object(self.cell),
-            "attention": attention
-            and keras.saving.serialize_keras_object(attention),
+            "cell": serialized(self.cell),
+            "attention": serialized(self.attention),
             "attend": self.attend,
             "input_feeding": self.input_feeding,
-            "units": self.units,
+            "units": serialized(self.units),
+            "output_attention": self.output_attention,
+            "cell_input_fn": serialized(self.cell_input_fn),
         }
 
     @classmethod
     def from_config(cls, config):
         config = dict(config)
-        for name in ("cell", "attention"):
-            config[name] = keras.saving.deserialize_keras_object(config[name])
+        for name in ("cell", "attention", "units", "cell_input_fn"):
+            config[name] = deserialized(config.get(name))
         return cls(**config)
 
 
-def join(hidden, context):
+def join(hidden, contexts):
     """Returns `[h_t; c_t]`, or `h_t` where there is no context."""
-    if context is None:
+    if not contexts:
         return hidden
-    return ops.concatenate([hidden, context], axis=-1)
+    return ops.concatenate([hidden, *contexts], axis=-1)

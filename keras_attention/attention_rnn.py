@@ -5,9 +5,9 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from keras_attention import functional, recurrent_cells
-from keras_attention.attention import PACKAGE
+from keras_attention import recurrent_cells
 from keras_attention.attention_cell import AttentionCell, join
+from keras_attention.piece import PACKAGE
 from keras_attention.time_loop import time_loop
 
 
@@ -29,7 +29,9 @@ class AttentionRNN(keras.layers.Layer):
 
     Call arguments:
         inputs: `(batch, target_len, input_dim)`.
-        memory: `(batch, source_len, memory_dim)`, the encoder's outputs.
+        memory: `(batch, source_len, memory_dim)`, the encoder's outputs, or
+            a grid `(batch, height, width, channels)`; with several
+            attentions also a list, one for each.
         initial_state: a list of tensors `(batch, width)` for the states, or
             for the wrapped cells' states only; zeros if left out.
         memory_mask: boolean `(batch, source_len)`; the mask that Keras
@@ -39,7 +41,9 @@ class AttentionRNN(keras.layers.Layer):
     Returns:
         The outputs `(batch, target_len, output_dim)` (or `(batch,
         output_dim)`); then, where asked for, the alignments `(batch,
-        target_len, source_len)`, then the list of states.
+        target_len, source_len)` (over a grid `(batch, target_len, height,
+        width)`; a list if the cell's `attention` is one), then the list of
+        states.
 
     Masking:
         Masked memory is never looked at, whatever it holds. A mask of the
@@ -134,94 +138,120 @@ class AttentionRNN(keras.layers.Layer):
         return_attention_scores=False,
     ):
         """Returns `(outputs, alignments or None, states)`; see `call`."""
-        if memory_mask is not None:
-            memory_mask = ops.cast(memory_mask, "bool")
-        keys = None
-        if memory is None and self.cell.attention is not None:
-            raise ValueError(self.cell.no_memory)
-        if memory is not None:
-            memory = functional.zero_masked(memory, memory_mask)
-            keys = self.cell.project_keys(memory)
-        states = self.full_state(initial_state, ops.shape(inputs)[0])
-        projected = self.cell.project_inputs(inputs)
-        with recurrent_cells.dropout_masks(
-            self.cell.cells, ops.shape(inputs)[0], training
-        ):
-            if self.cell.needs_last_output:
-                return self._attend_in_loop(
+        cell = self.cell
+        memories = cell.memories(
+            memory, [None] * len(cell.attentions), memory_mask
+        ).zero_masked(cell)
+        states = self.full_state(initial_state, ops.shape(inputs)[0], memory)
+        projected = cell.project_inputs(inputs)
+        batch, length = ops.shape(inputs)[0], ops.shape(inputs)[1]
+        noise = [
+            attention.draw((batch, length, source_len), training)
+            for attention, source_len in zip(
+                cell.attentions, memories.lengths, strict=True
+            )
+        ]
+        with recurrent_cells.dropout_masks(cell.cells, batch, training):
+            if cell.needs_last_output:
+                results = self._attend_in_loop(
                     projected,
                     states,
-                    (memory, keys, memory_mask, training),
+                    memories,
+                    training,
+                    noise,
                     return_attention_scores,
                 )
-            return self._attend_after_loop(
-                projected, states, memory, keys, memory_mask, training
-            )
+            else:
+                results = self._attend_after_loop(
+                    projected, states, memories, training, noise
+                )
+        outputs, alignments, notes, states = results
+        for attention, noted in zip(self._noting, notes, strict=False):
+            attention.report(noted)
+        if not return_attention_scores:
+            return outputs, None, states
+        return outputs, cell.shown(alignments, memories), states
 
-    def full_state(self, initial_state, batch_size):
-        """Returns a state for each of the cell's: zeros for those missing.
+    def full_state(self, initial_state, batch_size, memory=None):
+        """Returns a state for each of the cell's, first ones where missing.
 
         Args:
             initial_state: `None`, the states of the wrapped cells, or all.
             batch_size: integer or scalar tensor.
+            memory: the memory, see `AttentionCell.get_initial_state`.
 
         Raises:
             ValueError: if it is of another length.
         """
         given = [] if initial_state is None else list(initial_state)
-        wanted = len(self.cell.state_size)
+        wanted = self.cell.num_states
         if len(given) not in (0, len(self.cell.cell_state_size), wanted):
             raise ValueError(
-                f"`initial_state` must have {wanted} tensors, of widths "
-                f"{self.cell.state_size}. Received: {len(given)}."
+                "`initial_state` must have "
+                f"{len(self.cell.cell_state_size)} tensors, of widths "
+                f"{self.cell.cell_state_size}, for the wrapped cells, or "
+                f"{wanted} for all states. Received: {len(given)}."
             )
-        zeros = self.cell.get_initial_state(batch_size)
-        given = [ops.cast(state, self.compute_dtype) for state in given]
-        return given + zeros[len(given) :]
+        first = self.cell.get_initial_state(batch_size, memory)
+        return [
+            ops.cast(state, one.dtype)
+            for state, one in zip(given, first, strict=False)
+        ] + first[len(given) :]
 
-    def _attend_in_loop(self, projected, states, memory, with_alignments):
-        feeds = self.cell.input_feeding
-        width = self.cell.output_size if feeds else self.cell.joined_size
-
-        def step(step_inputs, states):
-            # What is not fed back is computed after the loop, at once.
-            run = self.cell.step if feeds else self.cell.advance
-            outputs, alignments, states = run(step_inputs, states, *memory)
-            if with_alignments:
-                # One tensor a step: beside the output, split after the loop.
-                outputs = ops.concatenate([outputs, alignments], axis=-1)
-            return outputs, states
-
-        full_width = width
+    def _attend_in_loop(
+        self, projected, states, memories, training, noise, with_alignments
+    ):
+        cell = self.cell
+        # What is not fed back is computed after the loop, at once.
+        feeds = cell.input_feeding
+        widths = [cell.output_size if feeds else cell.joined_size]
         if with_alignments:
-            full_width = width + ops.shape(memory[0])[1]
-        outputs, states = time_loop(step, projected, states, full_width)
+            widths += memories.lengths
+        if training:
+            widths += [one.num_notes for one in self._noting]
+
+        def step(step_inputs, states, noise):
+            run = cell.step if feeds else self._advance
+            outputs, done = run(step_inputs, states, memories, training, noise)
+            alignments = done.alignments if with_alignments else []
+            return [outputs, *alignments, *done.notes], done.states
+
+        outputs, states = time_loop(step, projected, states, widths, noise)
+        outputs, *rest = outputs
         alignments = None
         if with_alignments:
-            alignments = outputs[..., width:]
-            batch, length = ops.shape(projected)[:2]
-            # Where the source's length is unknown, so is the width of both
-            # together, and the slice forgets its own.
-            outputs = ops.reshape(outputs[..., :width], (batch, length, width))
+            alignments = rest[: len(cell.attentions)]
+            rest = rest[len(cell.attentions) :]
         if not feeds:
-            outputs = self.cell.finish(outputs)
-        return outputs, alignments, states
+            outputs = cell.output_of(outputs)
+        return outputs, alignments, rest, states
 
-    def _attend_after_loop(
-        self, projected, states, memory, keys, memory_mask, training
-    ):
+    def _advance(self, *inputs):
+        """As `AttentionCell.step`, but gives `[h_t; c_t]`."""
+        step = self.cell.advance(*inputs)
+        remembered = [one for past in step.pasts for one in past.tensors()]
+        return step.joined, step._replace(states=[*step.states, *remembered])
+
+    def _attend_after_loop(self, projected, states, memories, training, noise):
         def step(step_inputs, states):
             return self.cell.run_cells(step_inputs, states, training=training)
 
-        hidden, states = time_loop(
-            step, projected, states, self.cell.hidden_size
+        own, _, pasts = self.cell.split_states(states)
+        hidden, states = time_loop(step, projected, own, self.cell.hidden_size)
+        looks = self.cell.look(hidden, memories, training, pasts, noise)
+        joined = join(hidden, [one.context for one in looks])
+        remembered = [one for look in looks for one in look.past.tensors()]
+        return (
+            self.cell.output_of(joined),
+            [one.alignments for one in looks],
+            [one.notes for one in looks if one.notes is not None],
+            [*states, *remembered],
         )
-        context = alignments = None
-        if self.cell.attention is not None:
-            context, alignments = self.cell.look(
-                hidden, memory, keys, memory_mask, training
-            )
-        return self.cell.finish(join(hidden, context)), alignments, states
+
+    @property
+    def _noting(self):
+        """The attentions that note something in training."""
+        return [one for one in self.cell.attentions if one.num_notes]
 
     def compute_mask(self, inputs, previous_mask=None):
         del inputs

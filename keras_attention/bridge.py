@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from keras_attention.attention import PACKAGE
+from keras_attention.piece import PACKAGE
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

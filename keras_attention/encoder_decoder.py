@@ -8,10 +8,10 @@ import keras
 from keras import ops
 
 from keras_attention import functional
-from keras_attention.attention import PACKAGE
 from keras_attention.attention_rnn import AttentionRNN
 from keras_attention.bridge import Bridge
 from keras_attention.encoders import sequence_dropout
+from keras_attention.piece import PACKAGE
 
 
 class Memory(NamedTuple):
@@ -173,7 +173,7 @@ class EncoderDecoder(keras.Model):
         cell = self.decoder.cell
         return (
             Memory(value, cell.project_keys(value), mask),
-            self.decoder.full_state(states, ops.shape(value)[0]),
+            self.decoder.full_state(states, ops.shape(value)[0], value),
         )
 
     def decode_step(self, inputs, states, memory):
@@ -186,20 +186,24 @@ class EncoderDecoder(keras.Model):
 
         Returns:
             `(outputs, states, alignments)`: `(batch, output_dim)`, the next
-            states, and `(batch, source_len)` or `None` without attention.
+            states, and `(batch, source_len)` or `None` without attention
+            (of several attentions, the mean).
         """
         # An embedding sees a sequence of length one, as in training.
         inputs = _embed(self.target_embedding, ops.expand_dims(inputs, 1))
         cell = self.decoder.cell
-        output, alignments, states = cell.step(
+        output, step = cell.step(
             cell.project_inputs(ops.squeeze(inputs, 1)),
             states,
-            *memory,
+            cell.memories(*memory),
             training=False,
         )
         if self.output_layer is not None:
             output = self.output_layer(output)
-        return output, states, alignments
+        alignments = None
+        if step.alignments:
+            alignments = sum(step.alignments) / len(step.alignments)
+        return output, step.states, alignments
 
     def _encode(self, source, source_mask, training):
         drop_source, drop_memory = self.dropout_layers[:2]

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_attention import functional, recurrent_cells
-from keras_attention.attention import PACKAGE
+from keras_attention.piece import PACKAGE
 from keras_attention.registry import positive_integer
 from keras_attention.time_loop import time_loop
 
@@ -183,7 +183,7 @@ class RecurrentEncoder(keras.layers.Layer):
             step,
             ops.concatenate(projected, axis=-1),
             states,
-            output_dim=self.units * len(cells),
+            widths=self.units * len(cells),
         )
         if len(cells) == 2:
             forward, backward = ops.split(outputs, 2, axis=-1)

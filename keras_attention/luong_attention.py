@@ -5,7 +5,8 @@ from __future__ import annotations
 import keras
 
 from keras_attention import scores
-from keras_attention.attention import PACKAGE, BaseAttention
+from keras_attention.base_attention import BaseAttention
+from keras_attention.piece import PACKAGE
 from keras_attention.registry import positive_integer
 
 LUONG_SCORES = ("dot", "scaled_dot", "general", "concat")
@@ -15,7 +16,7 @@ LUONG_SCORES = ("dot", "scaled_dot", "general", "concat")
 class LuongAttention(BaseAttention):
     """Multiplicative (Luong) attention, global.
 
-    The scores of Luong et al. (2015), eq. 8:
+    The scores of Luong et al. (2015), section 3.1:
 
     - `"dot"`: `query . key` (equal widths),
     - `"scaled_dot"`: `query . key / sqrt(dim)` (Vaswani et al. 2017, eq. 1),

@@ -39,19 +39,24 @@ def inference_loop():
         _STATE.in_place = before
 
 
-def time_loop(step, inputs, initial_states, output_dim):
+def time_loop(step, inputs, initial_states, widths, extras=None):
     """Runs `step` over the time axis of `inputs`.
 
     Args:
         step: a function `(inputs (batch, dim), states) -> (outputs
-            (batch, output_dim), states)`.
+            (batch, width), states)`; with several `widths`, the outputs are a
+            list of as many tensors.
         inputs: `(batch, time, dim)`.
         initial_states: a nested structure of tensors `(batch, ...)`.
-        output_dim: width of the outputs, an integer or a scalar tensor.
+        widths: width of the outputs, an integer or a scalar tensor; or a list
+            of widths.
+        extras: a nested structure of tensors `(batch, time, ...)` that need
+            no gradient; `step` gets their part of the time, `(batch, ...)`,
+            as a third argument.
 
     Returns:
-        `(outputs, states)`: `(batch, time, output_dim)`, and the states after
-        the last step in the structure of `initial_states`.
+        `(outputs, states)`: `(batch, time, width)` or a list of such, and the
+        states after the last step in the structure of `initial_states`.
 
     Example:
 
@@ -59,34 +64,82 @@ def time_loop(step, inputs, initial_states, output_dim):
     ...     lambda x, states: (states[0] + x, [states[0] + x]),
     ...     ops.ones((1, 3, 1)),
     ...     [ops.zeros((1, 1))],
-    ...     output_dim=1,
+    ...     widths=1,
     ... )
     >>> outputs[0, :, 0].numpy()
     array([1., 2., 3.], dtype=float32)
     """
-
-    # Keras's loop wants flat states; the step its own structure.
-    def flat_step(step_inputs, flat_states):
-        states = tree.pack_sequence_as(initial_states, list(flat_states))
-        outputs, states = step(step_inputs, states)
-        return outputs, tree.flatten(states)
-
+    several = isinstance(widths, list)
     flat = tree.flatten(initial_states)
+    counts = extras is not None and bool(tree.flatten(extras))
+    if counts:
+        flat = [*flat, ops.zeros((), dtype="int32")]
+
+    # Keras's loop wants one input, flat states and one output; the step its
+    # own structures.
+    def flat_step(step_inputs, flat_states):
+        flat_states, further = list(flat_states), []
+        if counts:
+            time = flat_states.pop()
+            further = [_at(extras, time)]
+        elif extras is not None:
+            further = [extras]
+        states = tree.pack_sequence_as(initial_states, flat_states)
+        outputs, states = step(step_inputs, states, *further)
+        if several:
+            outputs = _joined(outputs)
+        flat_states = tree.flatten(states)
+        return outputs, [*flat_states, time + 1] if counts else flat_states
+
     run = _in_place if getattr(_STATE, "in_place", False) else _differentiable
-    outputs, flat = run(flat_step, inputs, flat, output_dim)
+    total = widths
+    if several:
+        total = sum(widths[1:], start=widths[0])
+    outputs, flat = run(flat_step, inputs, flat, total)
+    if several:
+        outputs = _parted(outputs, widths)
+    flat = list(flat)[:-1] if counts else flat
     return outputs, tree.pack_sequence_as(initial_states, list(flat))
 
 
-def _differentiable(step, inputs, states, output_dim):
-    del output_dim
+def _at(tensors, time):
+    """The part of `(batch, time, ...)` tensors at one time."""
+    return tree.map_structure(lambda one: ops.take(one, time, axis=1), tensors)
+
+
+def _joined(outputs):
+    if len(outputs) == 1:
+        return outputs[0]
+    return ops.concatenate(outputs, axis=-1)
+
+
+def _parted(outputs, widths):
+    """Takes joined outputs apart again."""
+    if len(widths) == 1:
+        return [outputs]
+    batch, length = ops.shape(outputs)[:2]
+    parts, start = [], 0
+    for width in widths:
+        part = outputs[..., start : start + width]
+        if isinstance(width, int):
+            # Where another part's width is unknown, so is that of all
+            # together, and the slice forgets its own.
+            part = ops.reshape(part, (batch, length, width))
+        parts.append(part)
+        start = start + width
+    return parts
+
+
+def _differentiable(step, inputs, states, width):
+    del width
     _, outputs, states = _keras_rnn(step, inputs, states)
     return outputs, states
 
 
-def _in_place(step, inputs, states, output_dim):
+def _in_place(step, inputs, states, width):
     batch, length = ops.shape(inputs)[0], ops.shape(inputs)[1]
     inputs = ops.swapaxes(inputs, 0, 1)  # (time, batch, dim)
-    outputs = ops.zeros((length, batch, output_dim), dtype=inputs.dtype)
+    outputs = ops.zeros((length, batch, width), dtype=inputs.dtype)
 
     def body(time, outputs, *states):
         step_outputs, states = step(ops.take(inputs, time, axis=0), states)

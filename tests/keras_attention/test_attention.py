@@ -237,7 +237,7 @@ def test_straight_through_gradient():
 
 
 QUERY_VALUE = [np.ones((2, TARGET, 7)), np.ones((2, SOURCE, 11))]
-IMAGE = np.ones((2, 4, 4, 3))
+VIDEO = np.ones((2, 3, 4, 4, 3))
 
 
 def test_numpy_integers_are_integers():
@@ -272,8 +272,8 @@ def test_numpy_integers_are_integers():
             "query of shape \\(2, 7\\)",
         ),
         (
-            lambda: ka.LuongAttention()([QUERY_VALUE[0], IMAGE]),
-            "Reshape\\(\\(-1, channels\\)\\)",
+            lambda: ka.LuongAttention()([QUERY_VALUE[0], VIDEO]),
+            "\\(batch, height, width, channels\\)",
         ),
         (
             lambda: ka.LuongAttention()(

@@ -1,0 +1,59 @@
+"""How a layer's notes reach the model's loss.
+
+A layer cannot see the loss of the model that it is part of. In training it
+reports what it noted; a model that asks for it (`collecting`) weighs it with
+its own losses, see `RewardMixin`. Elsewhere what needs no reward becomes an
+ordinary loss of the layer, and what needs one is an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+
+from keras import ops
+
+_STATE = threading.local()
+
+
+@contextlib.contextmanager
+def collecting():
+    """Inside this context, reports are gathered in the list it gives.
+
+    The list holds `(attention, notes)` pairs in the order of the calls.
+    """
+    before = getattr(_STATE, "reports", None)
+    _STATE.reports = []
+    try:
+        yield _STATE.reports
+    finally:
+        _STATE.reports = before
+
+
+def report(attention, notes):
+    """Hands an attention's notes on.
+
+    Args:
+        attention: the layer.
+        notes: `(batch, target_len, attention.num_notes)`.
+
+    Raises:
+        ValueError: if a piece needs a reward and no model gives one.
+    """
+    reports = getattr(_STATE, "reports", None)
+    if reports is not None:
+        reports.append((attention, notes))
+        return
+    notes = ops.cast(notes, "float32")
+    for piece, part in attention.split_notes(notes):
+        if piece.needs_reward:
+            raise ValueError(
+                f"{type(piece).__name__} learns from a reward, which a layer "
+                "cannot see: the model must supply it. Use "
+                "keras_attention.EncoderDecoder, or make your model a "
+                "subclass of it: `class MyModel(keras_attention.RewardMixin, "
+                "keras.Model)`."
+            )
+        weights = ops.ones_like(part[..., 0])
+        weights = weights / ops.sum(weights)
+        attention.add_loss(piece.auxiliary_loss(part, None, weights))

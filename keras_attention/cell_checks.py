@@ -1,0 +1,51 @@
+"""What an `AttentionCell` is made of, checked."""
+
+from __future__ import annotations
+
+from keras_attention.base_attention import BaseAttention
+
+
+def check_cell(cell, attention, attend, cell_input_fn):
+    """Raises a ValueError if a part of an `AttentionCell` is of no use."""
+    if not hasattr(cell, "state_size"):
+        raise ValueError(
+            "`cell` must be a Keras RNN cell (it has a `state_size`), "
+            f"such as keras.layers.LSTMCell(256). Received: cell={cell!r}."
+        )
+    several = isinstance(attention, (list, tuple))
+    for one in attention if several else [attention]:
+        if isinstance(one, BaseAttention) or (one is None and not several):
+            continue
+        raise ValueError(
+            "`attention` must be an attention layer of this package, such "
+            "as keras_attention.AdditiveAttention(128), a list of them, or "
+            f"None. Received: attention={attention!r}."
+        )
+    if several and not attention:
+        raise ValueError(
+            "`attention` must not be an empty list; None stands for a decoder "
+            "without attention."
+        )
+    if attend not in ("before", "after"):
+        raise ValueError(
+            "`attend` must be 'before' (Bahdanau) or 'after' (Luong) the "
+            f"cell's step. Received: attend={attend!r}."
+        )
+    if cell_input_fn is not None and not callable(cell_input_fn):
+        raise ValueError(
+            "`cell_input_fn` must be a function or a layer, (inputs, fed) -> "
+            f"cell inputs. Received: cell_input_fn={cell_input_fn!r}."
+        )
+
+
+def check_dtypes(owner, parts):
+    """Raises a ValueError unless all parts compute in the owner's dtype."""
+    for part in parts:
+        dtype = getattr(part, "compute_dtype", owner.compute_dtype)
+        if dtype != owner.compute_dtype:
+            raise ValueError(
+                "A cell and all its parts must compute in one dtype. "
+                f"Received: {type(owner).__name__} {owner.compute_dtype}, "
+                f"{type(part).__name__} {dtype}. Give all of them the same "
+                "`dtype`, or call keras.config.set_dtype_policy first."
+            )

@@ -1,0 +1,87 @@
+"""Scores to alignments: over the last axis, over unmasked positions only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_attention.functional.masks import lowest
+
+Tensor = Any  # a tensor of whichever backend Keras runs on
+
+
+def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Returns the softmax over the last axis, over unmasked positions only.
+
+    Computed in at least float32 and cast back. Masked positions get exactly
+    zero; a row without any unmasked position is all zeros, never NaN.
+
+    Args:
+        scores: `(..., source_len)`, any float dtype.
+        mask: boolean, broadcastable to `scores`; `True` = attend.
+
+    Returns:
+        Alignments of the shape and dtype of `scores`.
+
+    Example:
+
+    >>> masked_softmax(ops.zeros((1, 2)), ops.array([[True, False]])).numpy()
+    array([[1., 0.]], dtype=float32)
+    """
+    dtype = keras.backend.standardize_dtype(scores.dtype)
+    wide = ops.cast(scores, "float64" if dtype == "float64" else "float32")
+    if dtype == "float16":
+        # A product beyond 65504 is infinite, and infinities have no softmax.
+        wide = ops.clip(wide, -65504.0, 65504.0)
+    if mask is None:
+        return ops.cast(ops.softmax(wide, axis=-1), dtype)
+    wide = ops.where(mask, wide, lowest(wide))
+    alignments = ops.where(mask, ops.softmax(wide, axis=-1), 0.0)
+    return ops.cast(alignments, dtype)
+
+
+def masked_hardmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Returns one-hot alignments at the highest unmasked score.
+
+    Of equal scores the first wins. A row without any unmasked position is all
+    zeros. Not differentiable; see `straight_through`.
+
+    Args:
+        scores: `(..., source_len)`.
+        mask: boolean, broadcastable to `scores`; `True` = attend.
+
+    Returns:
+        Alignments of the shape and dtype of `scores`, zeros and ones.
+
+    Example:
+
+    >>> masked_hardmax(ops.array([[0.1, 0.7, 0.2]])).numpy()
+    array([[0., 1., 0.]], dtype=float32)
+    """
+    if mask is not None:
+        scores = ops.where(mask, scores, lowest(scores))
+    # `top_k` where one would write `argmax`: LiteRT has it built in.
+    _, best = ops.top_k(scores, k=1)  # (..., 1)
+    positions = ops.arange(ops.shape(scores)[-1], dtype="int32")
+    chosen = ops.equal(ops.cast(best, "int32"), positions)
+    if mask is not None:
+        chosen = ops.logical_and(chosen, mask)
+    return ops.cast(chosen, scores.dtype)
+
+
+def straight_through(hard: Tensor, soft: Tensor) -> Tensor:
+    """Returns `hard` in the forward pass with the gradient of `soft`.
+
+    The straight-through estimator of Bengio, Leonard and Courville (2013),
+    section 4.
+
+    Example:
+
+    >>> straight_through(ops.array([1.0, 0.0]), ops.array([0.6, 0.4])).numpy()
+    array([1., 0.], dtype=float32)
+    """
+    # `soft - stop_gradient(soft)` first: it is exactly zero, so that the
+    # result is exactly `hard`.
+    return ops.stop_gradient(hard) + (soft - ops.stop_gradient(soft))

@@ -1,0 +1,81 @@
+"""Scores that are products of query and key."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+
+from keras_attention import functional
+from keras_attention.scores.score import PACKAGE, Score
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class DotScore(Score):
+    """`score = query . key` (Luong et al. 2015, section 3.1, "dot").
+
+    Query and key must have the same width.
+
+    Example:
+
+    >>> DotScore()(keras.ops.ones((1, 2, 4)), keras.ops.ones((1, 3, 4))).shape
+    TensorShape([1, 2, 3])
+    """
+
+    def build(self, query_shape, keys_shape):
+        if query_shape[-1] != keys_shape[-1]:
+            raise ValueError(
+                f"{type(self).__name__} needs a query and a key of the same "
+                f"width. Received: query {query_shape[-1]}, key "
+                f"{keys_shape[-1]}. Use score='general' or an "
+                "AdditiveAttention for unequal widths."
+            )
+        self.built = True
+
+    def call(self, query, keys):
+        return functional.dot_scores(query, keys)
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class ScaledDotScore(DotScore):
+    """`score = query . key / sqrt(dim)` (Vaswani et al. 2017, eq. 1).
+
+    Example:
+
+    >>> ones = keras.ops.ones((1, 1, 4))
+    >>> float(ScaledDotScore()(ones, ones)[0, 0, 0])
+    2.0
+    """
+
+    def call(self, query, keys):
+        # Scaled before the product: float16 overflows later that way.
+        scale = 1.0 / math.sqrt(query.shape[-1])
+        return functional.dot_scores(query * scale, keys)
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class GeneralScore(Score):
+    """`score = query . (W_a key)` (Luong et al. 2015, section 3.1, "general").
+
+    The projection acts on the keys, once per sequence: the same product as in
+    the paper, `h_t^T W_a h_s`. Weight: `kernel`, `(key_dim, query_dim)`.
+
+    Example:
+
+    >>> score, key = GeneralScore(), keras.ops.ones((1, 3, 5))
+    >>> score.build((1, 2, 4), key.shape)
+    >>> score(keras.ops.ones((1, 2, 4)), score.project_keys(key)).shape
+    TensorShape([1, 2, 3])
+    """
+
+    def build(self, query_shape, keys_shape):
+        self.kernel = self.add_weight(
+            name="kernel", shape=(keys_shape[-1], query_shape[-1])
+        )
+        self.built = True
+
+    def project_keys(self, key):
+        return keras.ops.matmul(key, self.cast(self.kernel))
+
+    def call(self, query, keys):
+        return functional.dot_scores(query, keys)

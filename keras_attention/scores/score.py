@@ -1,0 +1,46 @@
+"""`Score`: what every score shares."""
+
+from __future__ import annotations
+
+from keras_attention.piece import PACKAGE, Piece
+
+__all__ = ["PACKAGE", "Score"]
+
+
+class Score(Piece):
+    """Base class: `scores = score(query, score.project_keys(key))`.
+
+    A subclass creates its weights in `build(query_shape, keys_shape)`, where
+    `keys_shape` is the shape of the keys before projection, and overrides
+    `call`, and `project_keys` if the keys have a projection. One that
+    `remembers` something is called with a third argument, the `Past`.
+    """
+
+    def build(self, query_shape, keys_shape):
+        del query_shape, keys_shape
+        self.built = True
+
+    def project_keys(self, key):
+        """Returns the keys as `call` wants them: once per sequence.
+
+        Args:
+            key: `(batch, source_len, key_dim)`.
+
+        Returns:
+            `(batch, source_len, units)`.
+        """
+        return key
+
+    def call(self, query, keys):
+        """Returns scores `(batch, target_len, source_len)`.
+
+        Args:
+            query: `(batch, target_len, query_dim)`.
+            keys: what `project_keys` returned.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} must implement `call(query, keys)`."
+        )
+
+    def compute_output_shape(self, query_shape, keys_shape):
+        return (*query_shape[:-1], keys_shape[-2])

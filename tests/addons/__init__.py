@@ -1,0 +1,1 @@
+"""What TensorFlow Addons computed, and the script that recorded it."""
