@@ -41,9 +41,10 @@ def check(case, policy):
             assert not np.isnan(numpy(tensor)).any()
         if alignments is not None:
             np.testing.assert_array_equal(numpy(alignments)[0], 0.0)
-            np.testing.assert_allclose(
-                numpy(alignments)[1].sum(-1), 1.0, atol=0.02
-            )
+            total = numpy(alignments)[1].sum(-1)
+            assert (total <= 1.02).all()
+            if case.sums_to_one:
+                np.testing.assert_allclose(total, 1.0, atol=0.02)
     for weight in layer.trainable_weights:
         dtype = keras.backend.standardize_dtype(weight.dtype)
         assert dtype == policy.variable_dtype

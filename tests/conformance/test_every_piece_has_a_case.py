@@ -6,7 +6,7 @@ import keras
 import pytest
 
 import keras_attention as ka
-from keras_attention import normalizers, scores
+from keras_attention import normalizers, scores, windows
 from tests import cases
 from tests.cases import CASES, NAMED_ATTENTIONS, name_of
 
@@ -20,19 +20,31 @@ def all_subclasses(base):
     }
 
 
-def test_scores_have_references_and_cases():
-    assert set(cases.REFERENCE_SCORES) == set(scores.SCORES)
-    assert set(scores.SCORES.values()) == all_subclasses(scores.Score)
-    swept = {score for _, _, score, _ in NAMED_ATTENTIONS}
-    assert swept == set(scores.SCORES)
+@pytest.mark.parametrize("kind", ["score", "window", "normalizer"])
+def test_pieces_have_references_and_cases(kind):
+    registry, base, references = {
+        "score": (scores.SCORES, scores.Score, cases.REFERENCE_SCORES),
+        "window": (windows.WINDOWS, windows.Window, cases.REFERENCE_WINDOWS),
+        "normalizer": (
+            normalizers.NORMALIZERS,
+            normalizers.Normalizer,
+            cases.REFERENCE_NORMALIZERS,
+        ),
+    }[kind]
+    assert set(references) == set(registry)
+    assert set(registry.values()) == all_subclasses(base)
+    assert {getattr(named, kind) for named in NAMED_ATTENTIONS} == set(registry)
 
 
-def test_normalizers_have_references_and_cases():
-    assert set(cases.REFERENCE_NORMALIZERS) == set(normalizers.NORMALIZERS)
-    registered = set(normalizers.NORMALIZERS.values())
-    assert registered == all_subclasses(normalizers.Normalizer)
-    swept = {normalizer for _, _, _, normalizer in NAMED_ATTENTIONS}
-    assert swept == set(normalizers.NORMALIZERS)
+def test_cases_have_the_pieces_that_they_name():
+    for named in NAMED_ATTENTIONS:
+        layer = named.case.make()
+        for piece, registry, name in (
+            (layer.score, scores.SCORES, named.score),
+            (layer.window, windows.WINDOWS, named.window),
+            (layer.normalizer, normalizers.NORMALIZERS, named.normalizer),
+        ):
+            assert type(piece) is registry[name]
 
 
 def test_searches_are_registered():

@@ -24,8 +24,10 @@ def test_alignments_sum_to_one_or_zero(case):
     alignments = numpy(alignments)
     np.testing.assert_array_equal(alignments[0], 0.0)
     np.testing.assert_array_equal(alignments[1][:, ~mask[1]], 0.0)
-    np.testing.assert_allclose(alignments[1].sum(-1), 1.0, atol=1e-6)
     assert (alignments >= 0).all()
+    assert (alignments[1].sum(-1) <= 1 + 1e-6).all()
+    if case.sums_to_one:
+        np.testing.assert_allclose(alignments[1].sum(-1), 1.0, atol=1e-6)
 
 
 @pytest.mark.parametrize("case", sweep(CASES))

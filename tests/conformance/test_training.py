@@ -23,7 +23,7 @@ from tests.cases import (
 )
 
 MASK = np.array([[True] * 3 + [False] * 2, [True] * SOURCE])
-SWEPT = [case for case in CASES if not case.name.startswith("Attention-")]
+SWEPT = CASES
 
 
 def fit(case, jit_compile):
@@ -37,7 +37,7 @@ def fit(case, jit_compile):
     inputs = [target, source, MASK]
     expected = np.tanh(numpy(model(inputs))[::-1]).astype("float32")
     # What hard attention looks at jumps, and its loss with it, up and down.
-    epochs = 12 if "hard" in case.name.lower() else 3
+    epochs = 12 if case.jumps else 3
     history = model.fit(
         inputs, expected, epochs=epochs, verbose=0, shuffle=False
     )
@@ -72,7 +72,7 @@ def test_step_by_step_is_the_whole_sequence(case):
     # Zeros, not garbage: the cell's caller sees to finite memory.
     memory = keras.ops.convert_to_tensor(memory * MASK[..., None])
     keys = cell.project_keys(memory)
-    states = cell.get_initial_state(batch_size=2)
+    states = cell.get_initial_state(batch_size=2, memory=memory)
     for time in range(TARGET):
         result, states = cell(
             target[:, time],

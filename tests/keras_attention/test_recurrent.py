@@ -14,8 +14,6 @@ from tests.cases import (
     HIDDEN,
     MEMORY,
     QUERY,
-    REFERENCE_NORMALIZERS,
-    REFERENCE_SCORES,
     SOURCE,
     TARGET,
     UNITS,
@@ -23,12 +21,12 @@ from tests.cases import (
     make_token_model,
     numpy,
     randomize,
+    reference_pieces,
     sweep,
 )
 from tests.custom_cells import ElmanCell
 
 MASK = np.array([[True] * 3 + [False] * 2, [True] * SOURCE])
-CELL_SCORES = {"additive": "additive", "luong": "general", "hard": "general"}
 
 
 def reference_cell(cell):
@@ -43,23 +41,11 @@ def reference_cell(cell):
     return step(*weights), [cell.units] * count
 
 
-def reference_look(attention, name, mask):
+def reference_look(attention, mask):
+    """A new one for each example: it remembers its steps."""
     if attention is None:
         return None
-    score = REFERENCE_SCORES[CELL_SCORES[name]](attention.score)
-    normalizer = "hardmax" if name == "hard" else "softmax"
-
-    def look(query, memory):
-        return reference.attend(
-            query,
-            memory,
-            memory,
-            score,
-            REFERENCE_NORMALIZERS[normalizer],
-            mask,
-        )
-
-    return look
+    return reference.remembering(allowed=mask, **reference_pieces(attention))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +77,7 @@ def test_decoder_equations(case):
             memory[row],
             [step for step, _ in pairs],
             own,
-            reference_look(cell.attention, decoder.attention, MASK[row]),
+            reference_look(cell.attention, MASK[row]),
             decoder.attend == "before",
             cell.output_size if decoder.input_feeding else 0,
             numpy(cell.output_layer.kernel) if decoder.units else None,

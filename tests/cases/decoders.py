@@ -1,0 +1,149 @@
+"""Decoders and encoders."""
+
+import dataclasses
+import itertools
+
+import keras
+
+import keras_attention as ka
+from tests.cases.case import (
+    HIDDEN,
+    QUERY,
+    UNITS,
+    DecoderCase,
+    EncoderCase,
+)
+from tests.custom_cells import ElmanCell, NestedCell
+
+CELL_ATTENTIONS = {
+    "none": lambda: None,
+    "additive": lambda: ka.AdditiveAttention(UNITS),
+    "luong": lambda: ka.LuongAttention("general"),
+    "hard": lambda: ka.HardAttention(score="general"),
+}
+# Tried with an LSTM only, before and after it: `(attention, what is not as
+# usual with its case)`.
+FURTHER_ATTENTIONS = {
+    "causal": (lambda: ka.Attention("general", window="causal"), {}),
+}
+CELLS = {
+    "lstm": lambda: keras.layers.LSTMCell(HIDDEN),
+    "gru": lambda: keras.layers.GRUCell(HIDDEN),
+    "stack": lambda: [
+        keras.layers.LSTMCell(QUERY),
+        keras.layers.GRUCell(HIDDEN),
+    ],
+    "elman": lambda: ElmanCell(HIDDEN),
+    "nested": lambda: NestedCell(HIDDEN),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Decoder:
+    """What an `AttentionCell` is made of."""
+
+    cell: str
+    attention: str
+    attend: str
+    input_feeding: bool
+    units: int | None
+
+    @property
+    def further(self):
+        """What is not as usual with the case."""
+        return FURTHER_ATTENTIONS.get(self.attention, (None, {}))[1]
+
+    def make_attention(self):
+        if self.attention in FURTHER_ATTENTIONS:
+            return FURTHER_ATTENTIONS[self.attention][0]()
+        return CELL_ATTENTIONS[self.attention]()
+
+    @property
+    def name(self):
+        feeding = "feeding" if self.input_feeding else "plain"
+        return (
+            f"{self.cell}-{self.attention}-{self.attend}-{feeding}-{self.units}"
+        )
+
+    def make_cell(self):
+        return ka.AttentionCell(
+            CELLS[self.cell](),
+            self.make_attention(),
+            attend=self.attend,
+            input_feeding=self.input_feeding,
+            units=self.units,
+        )
+
+    def make(self, **options):
+        return ka.AttentionRNN(
+            self.make_cell(),
+            return_attention_scores=self.attention != "none",
+            **options,
+        )
+
+
+DECODERS = [
+    Decoder(*settings)
+    for settings in itertools.product(
+        CELLS, CELL_ATTENTIONS, ("before", "after"), (False, True), (None, 19)
+    )
+    # Without attention there is no before and after. The other cells are
+    # tried with one attention.
+    if not (settings[1] == "none" and settings[2] == "after")
+    and (settings[0] == "lstm" or settings[1] == "additive")
+] + [
+    Decoder("lstm", attention, attend, feeding, units)
+    for attention in FURTHER_ATTENTIONS
+    for attend, feeding, units in (
+        ("before", False, None),
+        ("after", False, None),
+        ("after", True, 19),
+    )
+]
+REPRESENTATIVE_DECODERS = {
+    "lstm-additive-before-plain-None",
+    "lstm-luong-after-plain-19",
+    "stack-additive-before-feeding-19",
+}
+QUICK_DECODERS = REPRESENTATIVE_DECODERS | {
+    "lstm-luong-after-feeding-19",
+    "elman-additive-after-feeding-None",
+    "gru-additive-before-plain-19",
+    "lstm-hard-before-plain-None",
+    "lstm-none-before-feeding-None",
+    "nested-additive-before-plain-None",
+}
+DECODER_CASES = [
+    DecoderCase(
+        decoder.name,
+        decoder.make,
+        has_alignments=decoder.attention != "none",
+        representative=decoder.name in REPRESENTATIVE_DECODERS,
+        **{
+            "quick": decoder.name in QUICK_DECODERS,
+            "jumps": decoder.attention == "hard",
+            **decoder.further,
+        },
+    )
+    for decoder in DECODERS
+]
+
+ENCODERS = [
+    EncoderCase(
+        f"encoder-{cell}-{'both' if bidirectional else 'forward'}-{layers}",
+        lambda cell=cell, bidirectional=bidirectional, layers=layers: (
+            ka.RecurrentEncoder(
+                UNITS,
+                cell=cell,
+                bidirectional=bidirectional,
+                num_layers=layers,
+            )
+        ),
+        has_alignments=False,
+        quick=(cell == "gru") == (layers == 2) and bidirectional,
+        representative=cell == "lstm" and bidirectional and layers == 1,
+    )
+    for cell, bidirectional, layers in itertools.product(
+        ("gru", "lstm"), (False, True), (1, 2)
+    )
+]

@@ -1,0 +1,102 @@
+"""The reference of every score, window and normaliser.
+
+Each is looked up by the piece's name in its dictionary and made from the
+weights of the layer's piece.
+"""
+
+import numpy as np
+
+from keras_attention.normalizers import NORMALIZERS
+from keras_attention.scores import SCORES
+from keras_attention.windows import WINDOWS
+from tests import reference
+from tests.tensors import numpy
+
+
+def additive(score):
+    return reference.each(
+        reference.additive_score(
+            numpy(score.query_kernel).T,
+            numpy(score.key_kernel).T,
+            numpy(score.scale),
+            0.0 if score.bias is None else numpy(score.bias),
+        )
+    )
+
+
+def concat(score):
+    matrix = np.concatenate(
+        [numpy(score.query_kernel), numpy(score.key_kernel)]
+    )
+    return reference.each(reference.concat_score(matrix.T, numpy(score.scale)))
+
+
+REFERENCE_SCORES = {
+    "additive": additive,
+    "concat": concat,
+    "dot": lambda score: reference.each(reference.dot_score()),
+    "general": lambda score: reference.each(
+        reference.general_score(numpy(score.kernel).T)
+    ),
+    "scaled_dot": lambda score: reference.each(reference.scaled_dot_score()),
+}
+REFERENCE_WINDOWS = {
+    "causal": lambda window: reference.causal,
+    "global": lambda window: reference.everywhere,
+}
+# At inference.
+REFERENCE_NORMALIZERS = {
+    "hardmax": lambda normalizer: reference.hardmax,
+    "softmax": lambda normalizer: reference.softmax,
+}
+# Scores that compare query and key directly: equal widths.
+EQUAL_WIDTHS = {"dot", "scaled_dot"}
+
+
+def name_of_piece(piece, registry):
+    """Returns the first name under which a piece is registered."""
+    return next(name for name in registry if registry[name] is type(piece))
+
+
+def reference_pieces(layer):
+    """Returns the references of an attention's pieces, by argument name."""
+    return {
+        kind: table[name_of_piece(piece, registry)](piece)
+        for kind, piece, table, registry in (
+            ("score", layer.score, REFERENCE_SCORES, SCORES),
+            ("window", layer.window, REFERENCE_WINDOWS, WINDOWS),
+            (
+                "normalizer",
+                layer.normalizer,
+                REFERENCE_NORMALIZERS,
+                NORMALIZERS,
+            ),
+        )
+    }
+
+
+def reference_attention(layer, query, value, key=None, mask=None, causal=False):
+    """What a layer is to give for a batch: contexts and alignments.
+
+    Args:
+        layer: a built attention layer; its weights are read.
+        query, value, key: `(batch, len, dim)`.
+        mask: `(batch, source_len)`, or `None`.
+        causal: whether query `i` sees positions up to `i` only.
+    """
+    pieces = reference_pieces(layer)
+    key = value if key is None else key
+    target_len, source_len = query.shape[1], value.shape[1]
+    rows = []
+    for row in range(len(query)):
+        allowed = np.ones((target_len, source_len), bool)
+        if mask is not None:
+            allowed &= mask[row]
+        if causal:
+            allowed &= np.tri(target_len, source_len, dtype=bool)
+        rows.append(
+            reference.attend_in_turn(
+                query[row], value[row], key[row], allowed=allowed, **pieces
+            )
+        )
+    return tuple(np.array(one) for one in zip(*rows, strict=True))
