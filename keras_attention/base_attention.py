@@ -18,6 +18,7 @@ from keras_attention.attention_inputs import (
     check_dropout,
     check_mask,
     grid_of,
+    refuse_keras_arguments,
     split_inputs,
 )
 from keras_attention.past import FIELDS, RECURRENT, Past, from_tensors
@@ -56,6 +57,7 @@ class BaseAttention(keras.layers.Layer):
         seed=None,
         **kwargs,
     ):
+        refuse_keras_arguments(self.name_for_errors, score, kwargs)
         super().__init__(**kwargs)
         check_dropout(dropout)
         self.score = scores.get(score)
@@ -194,14 +196,31 @@ class BaseAttention(keras.layers.Layer):
             run = self._attend_in_turn
         return run(query, value, keys, mask, training, past, noise)
 
-    def _attend_at_once(self, query, value, keys, mask, training, past, noise):
+    def scored(self, query, keys, source_len, mask=None, past=None):
+        """Asks the score and the window, before anything is normalised.
+
+        Args:
+            query, keys, mask, past: as in `attend`.
+            source_len: integer or scalar tensor.
+
+        Returns:
+            `(scores, allowed, weights)`: scores `(batch, target_len,
+            source_len)`, the window's mask and its weights.
+        """
         known = {"past": past} if self.score.remembers else {}
         scores = self.score(query, keys, **known)
-        mask, weights = self.window(
+        mask = functional.both(self.score.reach(source_len), mask)
+        allowed, weights = self.window(
             query,
-            source_len=ops.shape(value)[1],
+            source_len=source_len,
             allowed=mask,
             past=past if self.window.remembers else None,
+        )
+        return scores, allowed, weights
+
+    def _attend_at_once(self, query, value, keys, mask, training, past, noise):
+        scores, mask, weights = self.scored(
+            query, keys, ops.shape(value)[1], mask, past
         )
         alignments = self.normalizer(
             scores,
@@ -262,9 +281,7 @@ class BaseAttention(keras.layers.Layer):
                 ops.squeeze(one, 1) for one in outputs if one is not None
             ], look.past.tensors()
 
-        outputs, states = time_loop(
-            step, query, past.tensors(), widths, extras
-        )
+        outputs, states = time_loop(step, query, past.tensors(), widths, extras)
         context, alignments, *notes = outputs
         return Look(
             context,

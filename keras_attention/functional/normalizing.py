@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from keras_attention.functional.masks import lowest
+from keras_attention.functional.precision import widened
 
 Tensor = Any  # a tensor of whichever backend Keras runs on
 
@@ -31,15 +32,19 @@ def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     array([[1., 0.]], dtype=float32)
     """
     dtype = keras.backend.standardize_dtype(scores.dtype)
-    wide = ops.cast(scores, "float64" if dtype == "float64" else "float32")
-    if dtype == "float16":
-        # A product beyond 65504 is infinite, and infinities have no softmax.
-        wide = ops.clip(wide, -65504.0, 65504.0)
+    wide = widened(scores)
     if mask is None:
-        return ops.cast(ops.softmax(wide, axis=-1), dtype)
+        return ops.cast(_softmax(wide), dtype)
     wide = ops.where(mask, wide, lowest(wide))
-    alignments = ops.where(mask, ops.softmax(wide, axis=-1), 0.0)
+    alignments = ops.where(mask, _softmax(wide), 0.0)
     return ops.cast(alignments, dtype)
+
+
+def _softmax(scores: Tensor) -> Tensor:
+    if scores.shape[-1] == 1:
+        # A source of one position is all right; Keras's softmax would warn.
+        return ops.exp(scores - ops.max(scores, axis=-1, keepdims=True))
+    return ops.softmax(scores, axis=-1)
 
 
 def masked_hardmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -9,15 +9,29 @@ from __future__ import annotations
 
 from keras_attention.registry import get as _get
 from keras_attention.scores.additive import AdditiveScore
-from keras_attention.scores.dot import DotScore, GeneralScore, ScaledDotScore
+from keras_attention.scores.coverage import CoverageScore
+from keras_attention.scores.dot import (
+    DotScore,
+    GeneralScore,
+    ScaledDotScore,
+    ScaledGeneralScore,
+)
+from keras_attention.scores.location import LocationScore
+from keras_attention.scores.location_sensitive import LocationSensitiveScore
+from keras_attention.scores.normalized_additive import NormalizedAdditiveScore
 from keras_attention.scores.score import Score
 
 __all__ = [
     "SCORES",
     "AdditiveScore",
+    "CoverageScore",
     "DotScore",
     "GeneralScore",
+    "LocationScore",
+    "LocationSensitiveScore",
+    "NormalizedAdditiveScore",
     "ScaledDotScore",
+    "ScaledGeneralScore",
     "Score",
     "get",
 ]
@@ -25,9 +39,14 @@ __all__ = [
 SCORES = {
     "additive": AdditiveScore,
     "concat": AdditiveScore,
+    "coverage": CoverageScore,
     "dot": DotScore,
     "general": GeneralScore,
+    "location": LocationScore,
+    "location_sensitive": LocationSensitiveScore,
+    "normalized_additive": NormalizedAdditiveScore,
     "scaled_dot": ScaledDotScore,
+    "scaled_general": ScaledGeneralScore,
 }
 
 

@@ -64,15 +64,13 @@ class AdditiveScore(Score):
             keys = keys + keras.ops.cast(self.bias, keys.dtype)
         return keys
 
+    def vector(self):
+        """Returns `v_a`, `(units,)`."""
+        return keras.ops.convert_to_tensor(self.scale)
+
     def call(self, query, keys):
-        # As a matrix: Keras's product of rank 3 and 2 has a gradient that XLA
-        # cannot compile inside a loop where the batch size is unknown.
-        length, dim = keras.ops.shape(query)[1], query.shape[-1]
-        query = keras.ops.matmul(
-            keras.ops.reshape(query, (-1, dim)), self.query_kernel
-        )
-        query = keras.ops.reshape(query, (-1, length, query.shape[-1]))
-        return functional.additive_scores(query, keys, self.scale)
+        query = functional.project(query, self.query_kernel)
+        return functional.additive_scores(query, keys, self.vector())
 
     def get_config(self):
         return {

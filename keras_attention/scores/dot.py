@@ -79,3 +79,26 @@ class GeneralScore(Score):
 
     def call(self, query, keys):
         return functional.dot_scores(query, keys)
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class ScaledGeneralScore(GeneralScore):
+    """`score = g query . (W_a key)`, with a scale `g` that is learned.
+
+    The "general" score with one more weight, a scalar: what `scale=True` adds
+    in tensorflow-addons' `LuongAttention`. Weights: `kernel`, `(key_dim,
+    query_dim)`, and `gain`, `()`, which starts at 1.
+
+    Example:
+
+    >>> layer = keras_attention.Attention(score="scaled_general")
+    >>> layer([keras.ops.ones((2, 3, 7)), keras.ops.ones((2, 5, 11))]).shape
+    TensorShape([2, 3, 11])
+    """
+
+    def build(self, query_shape, keys_shape):
+        super().build(query_shape, keys_shape)
+        self.gain = self.add_weight(name="gain", shape=(), initializer="ones")
+
+    def call(self, query, keys):
+        return functional.dot_scores(query * self.gain, keys)

@@ -31,6 +31,20 @@ class Score(Piece):
         """
         return key
 
+    def reach(self, source_len):
+        """Returns where there are scores at all.
+
+        Elsewhere there is nothing to see, whatever the mask says.
+
+        Args:
+            source_len: integer or scalar int32 tensor.
+
+        Returns:
+            Boolean, `(1, 1, source_len)`; `None`: everywhere.
+        """
+        del source_len
+        return None
+
     def call(self, query, keys):
         """Returns scores `(batch, target_len, source_len)`.
 
