@@ -21,6 +21,8 @@ class Hardmax(Normalizer):
     array([[[0., 1., 0.]]], dtype=float32)
     """
 
+    is_hard = True
+
     def call(self, scores, allowed=None, past=None, noise=None, training=False):
         del past, noise
         hard = functional.masked_hardmax(scores, allowed)

@@ -14,7 +14,12 @@ class Normalizer(Piece):
 
     A subclass overrides `call`; one that needs random numbers `draw` too.
     Weights are created in `build(scores_shape)`.
+
+    Attributes:
+        is_hard: whether alignments are one-hot at inference.
     """
+
+    is_hard = False
 
     def __init__(self, **kwargs):
         # Noise stays in float32, whatever the scores are in.

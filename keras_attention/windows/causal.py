@@ -1,0 +1,26 @@
+"""`CausalWindow`: no further than the step itself."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from keras_attention import functional
+from keras_attention.windows.window import PACKAGE, Window
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class CausalWindow(Window):
+    """Query `t` sees the source positions `s <= t` only, from 0.
+
+    For source and target that run at the same pace: self-attention, series,
+    streams (Vaswani et al. 2017, section 3.2.3).
+    """
+
+    remembers = ("step",)
+
+    def call(self, query, source_len, allowed=None, past=None):
+        steps = functional.steps(past.step, ops.shape(query)[1])
+        positions = ops.arange(source_len, dtype="int32")
+        causal = ops.greater_equal(ops.expand_dims(steps, 2), positions)
+        return functional.both(causal, allowed), None
