@@ -1,6 +1,12 @@
 """Attention for recurrent encoder-decoders in Keras 3."""
 
-from keras_attention import search
+from keras_attention import (
+    attention_vectors,
+    diagnostics,
+    migrate,
+    normalizers,
+    search,
+)
 from keras_attention.additive_attention import AdditiveAttention
 from keras_attention.attention import Attention
 from keras_attention.attention_cell import AttentionCell
@@ -10,6 +16,7 @@ from keras_attention.encoder_decoder import EncoderDecoder, Memory
 from keras_attention.encoders import RecurrentEncoder
 from keras_attention.hard_attention import HardAttention
 from keras_attention.luong_attention import LuongAttention
+from keras_attention.reward_mixin import RewardMixin
 
 __version__ = "0.1.0"
 
@@ -24,5 +31,10 @@ __all__ = [
     "LuongAttention",
     "Memory",
     "RecurrentEncoder",
+    "RewardMixin",
+    "attention_vectors",
+    "diagnostics",
+    "migrate",
+    "normalizers",
     "search",
 ]

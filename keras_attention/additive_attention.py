@@ -54,6 +54,13 @@ class AdditiveAttention(BaseAttention):
                 "keras.layers.AdditiveAttention: the scale vector v_a is "
                 "always learned here; leave the argument out."
             )
+        if use_bias not in (True, False):
+            raise ValueError(
+                "`use_bias` must be True or False. Received: "
+                f"use_bias={use_bias!r}. If you meant `dropout`, which comes "
+                "second in keras.layers.AdditiveAttention: give it by its "
+                "name, `dropout=`."
+            )
         units = positive_integer("units", units, optional=True)
         super().__init__(
             score=AdditiveScore(units, use_bias, name="score"),

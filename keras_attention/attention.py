@@ -35,6 +35,8 @@ class Attention(BaseAttention):
             `(batch, source_len, value_dim)`, key
             `(batch, source_len, key_dim)`; without a key, value is the key.
             Value and key may be grids, `(batch, height, width, channels)`.
+            They are read row after row: what knows of positions (windows,
+            the causal mask, scores of locations) counts them in this order.
         mask: `[query_mask, value_mask]`, booleans `(batch, target_len)` and
             `(batch, source_len)` (of a grid `(batch, height, width)`), either
             may be `None`. Masks that Keras carries along with its tensors are

@@ -4,6 +4,40 @@ from __future__ import annotations
 
 from keras import ops
 
+SCALES = (
+    "Leave it out. The scale v_a of additive scores is always learned here; "
+    "of dot products, score='scaled_dot' divides by sqrt(dim) and "
+    "score='general' learns a whole matrix."
+)
+# What `keras.layers.Attention` has and no layer here.
+KERAS_ARGUMENTS = {
+    "use_scale": SCALES,
+    "score_mode": "Write LuongAttention(score='dot') or "
+    "LuongAttention(score='concat').",
+}
+
+
+def refuse_keras_arguments(layer, score, arguments):
+    """Raises a ValueError for arguments of `keras.layers.Attention` alone.
+
+    Args:
+        layer: the layer's name, for errors.
+        score: the first argument, where Keras has `use_scale`.
+        arguments: dictionary of those that no layer here has.
+    """
+    if isinstance(score, bool):
+        raise ValueError(
+            f"`score` must be a name or a Score. Received: score={score}. If "
+            f"you meant `use_scale` of keras.layers.Attention: {SCALES}"
+        )
+    for name, remedy in KERAS_ARGUMENTS.items():
+        if name in arguments:
+            raise ValueError(
+                f"`{name}` is an argument of keras.layers.Attention that "
+                f"{layer} does not have. Received: "
+                f"{name}={arguments[name]!r}. {remedy}"
+            )
+
 
 def check_dropout(dropout):
     """Raises a ValueError if `dropout` is no share."""
@@ -54,14 +88,14 @@ def split_inputs(layer, inputs, are_shapes=False):
                 "dim), or 4, (batch, height, width, channels). Received: "
                 f"{name} of shape {shapes[name]}."
             )
-    if not _agree(shapes["value"][1:-1], shapes["key"][1:-1]):
+    if not agree(shapes["value"][1:-1], shapes["key"][1:-1]):
         raise ValueError(
             "Value and key must have as many positions as each other. "
             f"Received: value of shape {shapes['value']}, key of shape "
             f"{shapes['key']}."
         )
     for name in ("value", "key"):
-        if not _agree(shapes["query"][:1], shapes[name][:1]):
+        if not agree(shapes["query"][:1], shapes[name][:1]):
             raise ValueError(
                 f"Query and {name} must have the same batch size. Received: "
                 f"query of shape {shapes['query']}, {name} of shape "
@@ -95,7 +129,7 @@ def check_mask(layer, mask, query, value):
     ):
         if one is not None:
             one = one if hasattr(one, "shape") else ops.convert_to_tensor(one)
-            if not _agree(tuple(one.shape), tuple(tensor.shape[:-1])):
+            if not agree(tuple(one.shape), tuple(tensor.shape[:-1])):
                 raise ValueError(
                     f"The {name} mask of {layer} must have the shape of the "
                     f"{name} without its last axis, {tuple(tensor.shape[:-1])}"
@@ -116,7 +150,7 @@ def grid_of(value):
     return ops.shape(value)[1], ops.shape(value)[2]
 
 
-def _agree(shape, other):
+def agree(shape, other):
     """Whether two shapes may be the same, as far as they are known."""
     return len(shape) == len(other) and all(
         None in pair or pair[0] == pair[1]

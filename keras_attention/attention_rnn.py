@@ -6,7 +6,8 @@ import keras
 from keras import ops
 
 from keras_attention import recurrent_cells
-from keras_attention.attention_cell import AttentionCell, join
+from keras_attention.attention_cell import AttentionCell
+from keras_attention.cell_steps import join
 from keras_attention.piece import PACKAGE
 from keras_attention.time_loop import time_loop
 

@@ -30,6 +30,21 @@ def collecting():
         _STATE.reports = before
 
 
+def is_collecting():
+    """Whether a model gathers reports: the outermost that asked for it."""
+    return getattr(_STATE, "reports", None) is not None
+
+
+def even_weights(notes):
+    """Returns `(batch, target_len)` weights by which every step counts alike.
+
+    Args:
+        notes: `(batch, target_len, number)`, float32.
+    """
+    weights = ops.ones_like(notes[..., 0])
+    return weights / ops.sum(weights)
+
+
 def report(attention, notes):
     """Hands an attention's notes on.
 
@@ -50,10 +65,9 @@ def report(attention, notes):
             raise ValueError(
                 f"{type(piece).__name__} learns from a reward, which a layer "
                 "cannot see: the model must supply it. Use "
-                "keras_attention.EncoderDecoder, or make your model a "
-                "subclass of it: `class MyModel(keras_attention.RewardMixin, "
-                "keras.Model)`."
+                "keras_attention.EncoderDecoder, or let your model have the "
+                "mix-in, `class MyModel(keras_attention.RewardMixin, "
+                "keras.Model)`, and compile it with a loss before it is "
+                "called with training=True."
             )
-        weights = ops.ones_like(part[..., 0])
-        weights = weights / ops.sum(weights)
-        attention.add_loss(piece.auxiliary_loss(part, None, weights))
+        attention.add_loss(piece.auxiliary_loss(part, None, even_weights(part)))

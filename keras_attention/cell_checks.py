@@ -38,6 +38,31 @@ def check_cell(cell, attention, attend, cell_input_fn):
         )
 
 
+def check_effect(
+    feeds_context, input_feeding, units, output_attention, cell_input_fn
+):
+    """Raises a ValueError if an argument would have no effect.
+
+    Args:
+        feeds_context: whether a context goes into the cell.
+        input_feeding, units, output_attention, cell_input_fn: as in
+            `AttentionCell`.
+    """
+    if cell_input_fn is not None and not (feeds_context or input_feeding):
+        raise ValueError(
+            "`cell_input_fn` joins the inputs with what is fed into the cell, "
+            "and nothing is: set attend='before' (with an attention), which "
+            "feeds the context, or input_feeding=True. Received: "
+            f"cell_input_fn={cell_input_fn!r}."
+        )
+    if units is not None and not (output_attention or input_feeding):
+        raise ValueError(
+            "`units` makes an attentional vector that nobody would see: with "
+            "output_attention=False it needs input_feeding=True. Received: "
+            f"units={units!r}."
+        )
+
+
 def check_dtypes(owner, parts):
     """Raises a ValueError unless all parts compute in the owner's dtype."""
     for part in parts:

@@ -62,18 +62,24 @@ class CellSizes:
     @property
     def output_size(self):
         """Width of the output; known once the cell is built."""
-        return (
-            self.attention_size if self.output_attention else (self.hidden_size)
-        )
+        if self.output_attention:
+            return self.attention_size
+        return self.hidden_size
 
     @property
     def attention_size(self):
         """Width of the attentional vector; known once the cell is built."""
         if isinstance(self.units, int):
             return self.units
-        if self.units is not None and self._attention_size is not None:
-            return self._attention_size
-        return self.joined_size
+        if self.units is None:
+            return self.joined_size
+        if self._attention_size is None:
+            raise ValueError(
+                "How wide a layer makes the attentional vector depends on "
+                "the memory. Build the cell first, or give `units` as an "
+                "integer."
+            )
+        return self._attention_size
 
     @property
     def joined_size(self):

@@ -5,22 +5,26 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import keras
-from keras import ops
+from keras import ops, tree
 
-from keras_attention import functional
+from keras_attention import functional, marginal
 from keras_attention.attention_rnn import AttentionRNN
 from keras_attention.bridge import Bridge
-from keras_attention.encoders import sequence_dropout
+from keras_attention.encoders import SequenceDropout
 from keras_attention.piece import PACKAGE
+from keras_attention.reward_mixin import RewardMixin
 
 
 class Memory(NamedTuple):
     """What a decoder looks at: computed once per source.
 
     Attributes:
-        value: `(batch, source_len, memory_dim)`, the encoder's outputs.
-        keys: `(batch, source_len, units)`, projected once, or `None`.
-        mask: boolean `(batch, source_len)`, `True` = attend, or `None`.
+        value: `(batch, source_len, memory_dim)`, the encoder's outputs, or a
+            grid `(batch, height, width, channels)`.
+        keys: `(batch, source_len, units)`, projected once, or `None`; of a
+            grid flat, `source_len = height * width`.
+        mask: boolean `(batch, source_len)`, `True` = attend, or `None`; of a
+            grid `(batch, height, width)`.
     """
 
     value: Any
@@ -29,7 +33,7 @@ class Memory(NamedTuple):
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class EncoderDecoder(keras.Model):
+class EncoderDecoder(RewardMixin, keras.Model):
     """A recurrent encoder-decoder with attention, or without.
 
     `source -> source_embedding -> encoder -> memory, states`;
@@ -42,9 +46,17 @@ class EncoderDecoder(keras.Model):
     through plain `compile` and `fit`; decode with `encode` and `decode_step`,
     over which `keras_attention.search` runs.
 
+    It supplies its loss to hard attention that learns from it (see
+    `RewardMixin`), and with the estimator `"marginal"` its outputs in training
+    are log-probabilities, summed over all positions (see
+    `keras_attention.marginal`); take a loss with `from_logits=True`.
+
     Args:
-        encoder: a layer that returns `(memory, states)`, such as
-            `RecurrentEncoder`.
+        encoder: a layer or a model that returns `(memory, states)`, such as
+            `RecurrentEncoder`. One of images may be any functional model with
+            a grid of features and a list of states, such as the mean of the
+            features (Xu et al. 2015, section 3.1.2). One that shortens what
+            it reads says so in its `compute_mask`.
         decoder: an `AttentionRNN`.
         source_embedding: a layer applied to the source first, or `None`. One
             with `mask_zero=True` makes the mask of the source.
@@ -54,24 +66,26 @@ class EncoderDecoder(keras.Model):
             decoder states; `None` makes a `Bridge`.
         dropout: share dropped in training, in `[0, 1)`, from the embedded
             source and target, the memory and the decoder's outputs: one mask
-            for all steps of a sequence (Gal and Ghahramani 2016).
+            for all positions (Gal and Ghahramani 2016).
         **kwargs: as in `keras.Model` (`name`, `dtype`, ...).
 
     Call arguments:
         inputs: `{"source": (batch, source_len, ...), "target": (batch,
             target_len, ...)}`; the target is the decoder's input, one step
             behind what it is to say. `"source_mask"`, boolean `(batch,
-            source_len)`, is optional.
+            source_len)` (of images `(batch, height, width)`), is optional.
         training: whether dropout is on.
         return_attention_scores: also return the alignments.
 
     Returns:
         Outputs `(batch, target_len, output_dim)`; with
         `return_attention_scores`, a pair of them and the alignments
-        `(batch, target_len, source_len)`.
+        `(batch, target_len, source_len)` (over a grid `(batch, target_len,
+        height, width)`; a list if the cell's `attention` is one).
 
     Raises:
-        ValueError: if the decoder is not an `AttentionRNN`.
+        ValueError: if the decoder is not an `AttentionRNN`, or does not allow
+            for the estimator `"marginal"`.
 
     Example:
 
@@ -97,6 +111,9 @@ class EncoderDecoder(keras.Model):
     TensorShape([2, 3, 19])
     """
 
+    # The loss of a step depends on no position that is chosen later.
+    reward_to_go = True
+
     def __init__(
         self,
         encoder,
@@ -114,6 +131,8 @@ class EncoderDecoder(keras.Model):
                 "`decoder` must be an AttentionRNN, which runs an "
                 f"AttentionCell. Received: decoder={decoder!r}."
             )
+        if marginal.is_marginal(decoder.cell):
+            marginal.check(decoder.cell, output_layer)
         self.encoder = encoder
         self.decoder = decoder
         self.source_embedding = source_embedding
@@ -126,26 +145,22 @@ class EncoderDecoder(keras.Model):
         )
         self.dropout = dropout
         self.dropout_layers = [
-            sequence_dropout(dropout, dtype=self.dtype_policy) for _ in range(4)
+            SequenceDropout(dropout, dtype=self.dtype_policy) for _ in range(4)
         ]
 
     def call(self, inputs, training=False, return_attention_scores=False):
         memory, states = self._encode(
             inputs["source"], inputs.get("source_mask"), training
         )
-        drop_target, drop_output = self.dropout_layers[2:]
         target = _embed(self.target_embedding, inputs["target"])
         # What the embedding of the target calls padding is for the loss.
-        outputs, alignments, _ = self._run_decoder(
-            drop_target(target, training=training),
+        outputs, alignments = self._decode(
+            self.dropout_layers[2](target, training=training),
             memory,
             states,
             training,
             return_attention_scores,
         )
-        outputs = drop_output(outputs, training=training)
-        if self.output_layer is not None:
-            outputs = self.output_layer(outputs)
         if return_attention_scores:
             return outputs, alignments
         return outputs
@@ -154,9 +169,10 @@ class EncoderDecoder(keras.Model):
         """Reads a source.
 
         Args:
-            source: `(batch, source_len)` ids, or `(batch, source_len, dim)`.
-            source_mask: boolean `(batch, source_len)`, or `None`: the mask
-                that the embedding makes.
+            source: `(batch, source_len)` ids, or `(batch, source_len, dim)`,
+                or images `(batch, height, width, channels)`.
+            source_mask: boolean, the shape of the source without `dim`, or
+                `None`: the mask that the embedding makes.
             training: whether dropout is on.
 
         Returns:
@@ -187,7 +203,9 @@ class EncoderDecoder(keras.Model):
         Returns:
             `(outputs, states, alignments)`: `(batch, output_dim)`, the next
             states, and `(batch, source_len)` or `None` without attention
-            (of several attentions, the mean).
+            (of several attentions, the mean). Over a grid they are flat, as
+            a search keeps them; `functional.unflatten_grid(alignments,
+            memory.value.shape[1:3])` gives the grid back.
         """
         # An embedding sees a sequence of length one, as in training.
         inputs = _embed(self.target_embedding, ops.expand_dims(inputs, 1))
@@ -215,18 +233,35 @@ class EncoderDecoder(keras.Model):
         options = {} if mask is None else {"mask": ops.cast(mask, "bool")}
         value, states = self.encoder(embedded, training=training, **options)
         mask = options.get("mask")
+        if mask is not None:
+            # The memory may be shorter than the source. Where an encoder has
+            # masks for all its outputs, the memory's comes first.
+            mask = tree.flatten(self.encoder.compute_mask(embedded, mask))[0]
         value = functional.zero_masked(
             drop_memory(value, training=training), mask
         )
         return (value, mask), self.bridge(states)
 
-    def _run_decoder(self, target, memory, states, training, with_alignments):
+    def _decode(self, target, memory, states, training, with_alignments):
+        """Returns `(outputs, alignments or None)`."""
         value, mask = memory
         if not self.decoder.built:
             self.decoder.build(tuple(target.shape), tuple(value.shape))
-        return self.decoder.run(
+
+        def output_of(decoded):
+            decoded = self.dropout_layers[3](decoded, training=training)
+            if self.output_layer is None:
+                return decoded
+            return self.output_layer(decoded)
+
+        if training and marginal.is_marginal(self.decoder.cell):
+            return marginal.log_likelihoods(
+                self.decoder, target, value, states, mask, output_of
+            )
+        decoded, alignments, _ = self.decoder.run(
             target, value, states, mask, training, with_alignments
         )
+        return output_of(decoded), alignments
 
     def get_config(self):
         parts = {

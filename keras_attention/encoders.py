@@ -13,8 +13,8 @@ from keras_attention.time_loop import time_loop
 CELLS = {"gru": keras.layers.GRUCell, "lstm": keras.layers.LSTMCell}
 
 
-def sequence_dropout(rate, **kwargs):
-    """Returns a dropout layer with one mask for all steps of a sequence.
+class SequenceDropout(keras.layers.Dropout):
+    """Dropout with one mask for all positions of a sequence or a grid.
 
     Variational dropout (Gal and Ghahramani 2016). It also draws far fewer
     random numbers, which XLA is slow at on a CPU: an independent mask for
@@ -23,8 +23,27 @@ def sequence_dropout(rate, **kwargs):
     Args:
         rate: share dropped, in `[0, 1)`.
         **kwargs: as in `keras.layers.Dropout`.
+
+    Call arguments:
+        inputs: `(batch, ..., dim)`.
+        training: whether anything is dropped.
+
+    Example:
+
+    >>> SequenceDropout(0.5)(ops.ones((2, 3, 5, 7)), training=True).shape
+    TensorShape([2, 3, 5, 7])
     """
-    return keras.layers.Dropout(rate, noise_shape=(None, 1, None), **kwargs)
+
+    def call(self, inputs, training=False):
+        if not training or not self.rate:
+            return inputs
+        batch, *positions, dim = ops.shape(inputs)
+        return keras.random.dropout(
+            inputs,
+            self.rate,
+            noise_shape=(batch, *(1 for _ in positions), dim),
+            seed=self.seed_generator,
+        )
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -93,7 +112,7 @@ class RecurrentEncoder(keras.layers.Layer):
         self.bidirectional = bidirectional
         self.dropout = dropout
         self.seed = seed
-        self.dropout_layer = sequence_dropout(
+        self.dropout_layer = SequenceDropout(
             dropout, seed=seed, dtype=self.dtype_policy
         )
         directions = ("forward", "backward")[: 1 + bool(bidirectional)]

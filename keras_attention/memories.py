@@ -7,14 +7,15 @@ from typing import NamedTuple
 from keras import ops
 
 from keras_attention import functional
-from keras_attention.attention_inputs import grid_of
+from keras_attention.attention_inputs import agree, grid_of
 
 
 class Memories(NamedTuple):
     """One entry for each attention; grids are flattened.
 
     Attributes:
-        values: `(batch, source_len, memory_dim)` each.
+        values: `(batch, source_len, memory_dim)` each; a grid is read row
+            after row.
         keys: what `project_keys` returned, each.
         masks: boolean `(batch, source_len)` each, or `None`.
         grids: `(height, width)` each, or `None` for a sequence.
@@ -38,8 +39,8 @@ class Memories(NamedTuple):
             are_shapes: whether `memory` holds shapes; keys are left out.
 
         Raises:
-            ValueError: if there is no memory for an attention, or a list is
-                of the wrong length.
+            ValueError: if there is no memory for an attention, a list is of
+                the wrong length, or a mask does not fit its memory.
         """
         number = len(cell.attentions)
         if not number:
@@ -54,10 +55,12 @@ class Memories(NamedTuple):
         values = _each("memory", memory, number)
         masks = _each("memory_mask", mask, number)
         grids = [grid_of(value) for value in values]
-        values = [functional.flatten_grid(value, 1) for value in values]
         masks = [
             None if one is None else ops.cast(one, "bool") for one in masks
         ]
+        for value, one in zip(values, masks, strict=True):
+            _check_mask(value, one)
+        values = [functional.flatten_grid(value, 1) for value in values]
         masks = [functional.flatten_grid(one, 0) for one in masks]
         if keys is None:
             keys = [
@@ -110,6 +113,16 @@ def _each(name, given, number):
         return [given] * number
     _check_length(name, given, number)
     return list(given)
+
+
+def _check_mask(value, mask):
+    if mask is not None and not agree(mask.shape, value.shape[:-1]):
+        raise ValueError(
+            "`memory_mask` must have the shape of the memory without its last "
+            f"axis, {tuple(value.shape[:-1])}. Received: a mask of shape "
+            f"{tuple(mask.shape)}. An encoder that shortens what it reads "
+            "must shorten its mask, too, in `compute_mask`."
+        )
 
 
 def _check_length(name, given, number):

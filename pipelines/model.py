@@ -3,6 +3,8 @@
 import keras
 
 import keras_attention
+from keras_attention import scores
+from pipelines.errors import UserError
 from pipelines.recipe_sections import ModelRecipe
 
 CELLS = {"gru": keras.layers.GRUCell, "lstm": keras.layers.LSTMCell}
@@ -13,21 +15,21 @@ def build_attention(recipe: ModelRecipe) -> keras.layers.Layer | None:
 
     Example:
 
-    >>> build_attention(ModelRecipe(attention="dot")).name
-    'luong_attention'
+    >>> type(build_attention(ModelRecipe(attention="dot")).score).__name__
+    'DotScore'
     """
-    units = recipe.attention_units or recipe.units
     if recipe.attention == "none":
         return None
-    if recipe.attention == "additive":
-        return keras_attention.AdditiveAttention(units)
-    if recipe.attention == "hard":
-        return keras_attention.HardAttention(
-            keras_attention.scores.AdditiveScore(units)
-        )
-    return keras_attention.LuongAttention(
-        recipe.attention,
-        units=units if recipe.attention == "concat" else None,
+    score, normalizer = recipe.attention, recipe.normalizer
+    if score == "hard":
+        # The short way to say it, from before there were several kinds.
+        score, normalizer = "additive", "hardmax"
+    score_class = scores.SCORES[score]
+    arguments = {}
+    if issubclass(score_class, scores.AdditiveScore):
+        arguments["units"] = recipe.attention_units or recipe.units
+    return keras_attention.Attention(
+        score_class(**arguments, name="score"), recipe.window, normalizer
     )
 
 
@@ -43,7 +45,22 @@ def build_model(
 
     Returns:
         The model, built, with random weights.
+
+    Raises:
+        UserError: If parts of the recipe do not go together.
     """
+    try:
+        return _assemble(recipe, source_vocabulary, target_vocabulary)
+    except ValueError as error:
+        raise UserError(
+            f"The recipe's model cannot be built: {error}",
+            "See the keys under [model].",
+        ) from error
+
+
+def _assemble(
+    recipe: ModelRecipe, source_vocabulary: int, target_vocabulary: int
+) -> keras_attention.EncoderDecoder:
     cells = [
         CELLS[recipe.cell](recipe.units) for _ in range(recipe.decoder_layers)
     ]

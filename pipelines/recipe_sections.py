@@ -9,6 +9,32 @@ Files = str | tuple[str, str]
 
 PACKAGE_PREFIX = "package:"
 
+# The names of keras_attention's pieces, written out: recipes are read without
+# importing a backend. A test compares them.
+SCORES = (
+    "additive",
+    "concat",
+    "coverage",
+    "dot",
+    "general",
+    "location",
+    "location_sensitive",
+    "normalized_additive",
+    "scaled_dot",
+    "scaled_general",
+)
+WINDOWS = ("causal", "global", "local_m", "local_p")
+NORMALIZERS = (
+    "gumbel",
+    "hardmax",
+    "marginal",
+    "monotonic",
+    "reinforce",
+    "softmax",
+    "sparsemax",
+    "straight_through",
+)
+
 
 def setting(
     default: Any,
@@ -112,15 +138,13 @@ class ModelRecipe:
     attention: str = setting(
         "additive",
         "how a query is scored against the memory",
-        choices=(
-            "additive",
-            "dot",
-            "scaled_dot",
-            "general",
-            "concat",
-            "hard",
-            "none",
-        ),
+        choices=(*SCORES, "hard", "none"),
+    )
+    window: str = setting("global", "where a query may look", choices=WINDOWS)
+    normalizer: str = setting(
+        "softmax",
+        "how scores become alignments: soft, or a kind of hard attention",
+        choices=NORMALIZERS,
     )
     attend: str = setting(
         "before",

@@ -17,7 +17,8 @@ class SearchResult(NamedTuple):
         scores: float32 `(batch,)`, log-probability in nats of the tokens
             (with a length penalty, divided by it).
         alignments: float32 `(batch, max_length, source_len)`, zeros after the
-            end, or `None` without attention.
+            end, or `None` without attention. Over a grid, `source_len` is
+            `height * width`; `functional.unflatten_grid` gives it back.
     """
 
     tokens: Any

@@ -10,8 +10,10 @@ from tests.cases.pieces import EQUAL_WIDTHS
 # Not all rows that see something sum to one.
 LEAKY = {"local_p", "monotonic"}
 # What they look at is a choice, or drawn.
-JUMPY = {"hardmax"}
+JUMPY = {"gumbel", "hardmax", "marginal", "reinforce", "straight_through"}
 NEED_REWARD = {"reinforce"}
+# They train in an `EncoderDecoder` only.
+NEED_DECODER = {"marginal"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Named:
             sums_to_one=not pieces & LEAKY,
             jumps=bool(pieces & JUMPY),
             needs_reward=bool(pieces & NEED_REWARD),
+            trains_alone=not pieces & NEED_DECODER,
         )
 
 
@@ -62,13 +65,24 @@ NAMED_ATTENTIONS = [
         ka.LuongAttention, {"score": "general"}, "general", representative=True
     ),
     Named(ka.LuongAttention, {"score": "concat", "units": UNITS}, "concat"),
-    Named(ka.HardAttention, {"score": "dot"}, "dot", normalizer="hardmax"),
+    Named(ka.LuongAttention, {"window": "local_m"}, "general", "local_m"),
+    Named(ka.LuongAttention, {"window": "local_p"}, "general", "local_p"),
     Named(
         ka.HardAttention,
         {},
         "additive",
-        normalizer="hardmax",
+        normalizer="straight_through",
         representative=True,
+    ),
+    Named(ka.HardAttention, {"score": "dot"}, normalizer="straight_through"),
+    *(
+        Named(
+            ka.HardAttention,
+            {"estimator": estimator},
+            "additive",
+            normalizer=estimator,
+        )
+        for estimator in ("gumbel", "marginal", "reinforce")
     ),
     # Every score once, every window once, every normaliser once.
     put_together(score="additive", quick=False),
@@ -76,9 +90,28 @@ NAMED_ATTENTIONS = [
     put_together(score="dot"),
     put_together(score="general", quick=False),
     put_together(score="scaled_dot"),
+    put_together(score="coverage"),
+    put_together(score="location", quick=False),
+    put_together(score="location_sensitive"),
+    put_together(score="normalized_additive", quick=False),
+    put_together(score="scaled_general", quick=False),
     put_together(score="dot", window="causal"),
+    put_together(score="dot", window="local_m", quick=False),
+    put_together(score="additive", window="local_p", quick=False),
     put_together(score="general", window="global", quick=False),
     put_together(score="dot", normalizer="hardmax"),
+    put_together(score="additive", normalizer="monotonic"),
+    put_together(score="dot", normalizer="monotonic", quick=False),
     put_together(score="general", normalizer="softmax", quick=False),
+    put_together(score="general", normalizer="sparsemax"),
+    *(
+        put_together(score="dot", normalizer=estimator, quick=False)
+        for estimator in (
+            "gumbel",
+            "marginal",
+            "reinforce",
+            "straight_through",
+        )
+    ),
 ]
 ATTENTIONS = [named.case for named in NAMED_ATTENTIONS]

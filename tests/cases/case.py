@@ -7,6 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
+import keras_attention as ka
+from keras_attention import auxiliary_losses
 from tests.tensors import randomize
 
 # Every axis has a prime number of its own, so that a transposed or mixed-up
@@ -15,6 +17,11 @@ BATCH, TARGET, SOURCE = 2, 3, 5
 QUERY, MEMORY, UNITS = 7, 11, 13
 HIDDEN, VECTOR = 17, 19
 SOURCE_VOCABULARY, VOCABULARY = 29, 23
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class RewardedModel(ka.RewardMixin, keras.Model):
+    """A functional model whose parts may learn from a reward."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +40,7 @@ class Case:
         jumps: whether its loss jumps up and down in training, as that of a
             choice or of random draws does.
         needs_reward: whether it trains in a model that rewards only.
+        trains_alone: whether it trains outside an `EncoderDecoder`.
     """
 
     name: str
@@ -45,6 +53,7 @@ class Case:
     sums_to_one: bool = True
     jumps: bool = False
     needs_reward: bool = False
+    trains_alone: bool = True
 
     def data(self, seed=0, source_len=SOURCE, target_len=TARGET, batch=BATCH):
         """Returns `(target, source)`, floats or ids above the special ones."""
@@ -63,6 +72,14 @@ class Case:
 
     def call(self, layer, target, source, mask=None, **options):
         """Returns `(outputs, alignments or None)`."""
+        if not (self.needs_reward and options.get("training")):
+            return self.run(layer, target, source, mask, **options)
+        # What a model that rewards would do.
+        with auxiliary_losses.collecting():
+            return self.run(layer, target, source, mask, **options)
+
+    def run(self, layer, target, source, mask, **options):
+        """Calls the layer as its class wants it, for `call`."""
         raise NotImplementedError
 
     def built(self, seed=0):
@@ -88,14 +105,15 @@ class Case:
             source,
             mask if with_mask else None,
         )
-        return keras.Model(
+        model = RewardedModel if self.needs_reward else keras.Model
+        return model(
             [target, source, mask] if with_mask else [target, source],
             [outputs, alignments] if self.has_alignments else [outputs],
         )
 
 
 class AttentionCase(Case):
-    def call(self, layer, target, source, mask=None, **options):
+    def run(self, layer, target, source, mask, **options):
         return layer(
             [target, source],
             mask=None if mask is None else [None, mask],
@@ -105,7 +123,7 @@ class AttentionCase(Case):
 
 
 class DecoderCase(Case):
-    def call(self, layer, target, source, mask=None, **options):
+    def run(self, layer, target, source, mask, **options):
         results = layer(target, memory=source, memory_mask=mask, **options)
         return results if self.has_alignments else (results, None)
 
@@ -113,13 +131,13 @@ class DecoderCase(Case):
 class EncoderCase(Case):
     """Reads the source only; the memory is its output."""
 
-    def call(self, layer, target, source, mask=None, **options):
+    def run(self, layer, target, source, mask, **options):
         del target
         return layer(source, mask=mask, **options)[0], None
 
 
 class ModelCase(Case):
-    def call(self, layer, target, source, mask=None, **options):
+    def run(self, layer, target, source, mask, **options):
         inputs = {"source": source, "target": target}
         if mask is not None:
             inputs["source_mask"] = mask

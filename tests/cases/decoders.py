@@ -25,6 +25,24 @@ CELL_ATTENTIONS = {
 # usual with its case)`.
 FURTHER_ATTENTIONS = {
     "causal": (lambda: ka.Attention("general", window="causal"), {}),
+    "coverage": (lambda: ka.Attention("coverage"), {}),
+    "gumbel": (
+        lambda: ka.HardAttention("gumbel", score="general"),
+        {"jumps": True},
+    ),
+    "location_sensitive": (lambda: ka.Attention("location_sensitive"), {}),
+    "reinforce": (
+        lambda: ka.HardAttention("reinforce", score="general"),
+        {"jumps": True, "needs_reward": True},
+    ),
+    "local_p": (
+        lambda: ka.LuongAttention("general", window="local_p"),
+        {"sums_to_one": False},
+    ),
+    "monotonic": (
+        lambda: ka.Attention("additive", normalizer="monotonic"),
+        {"sums_to_one": False},
+    ),
 }
 CELLS = {
     "lstm": lambda: keras.layers.LSTMCell(HIDDEN),
