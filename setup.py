@@ -33,6 +33,8 @@ KERAS = "keras>=3.15,<3.16"
 NUMPY = "numpy>=2.1,<3"
 TENSORFLOW = "tensorflow>=2.21,<2.22"
 SENTENCEPIECE = "sentencepiece>=0.2,<0.3"
+MATPLOTLIB = "matplotlib>=3.11,<4"
+SCIKIT_LEARN = "scikit-learn>=1.7,<2"
 
 EXTRAS = {
     # The layers with the backend that they are mostly used with.
@@ -45,18 +47,22 @@ EXTRAS = {
         "tensorboard>=2.21,<3",
         SENTENCEPIECE,
         "sacrebleu>=2.5,<3",
-        "matplotlib>=3.11,<4",
+        MATPLOTLIB,
         "rich>=13.9,<16",
         "typer>=0.15,<1",
         "tomli-w>=1.0,<2",
     ],
     # Runs an exported LiteRT file, on a device without TensorFlow.
     "litert": ["ai-edge-litert>=2.1,<3", NUMPY, SENTENCEPIECE],
+    # What `examples/` imports besides: data and pictures.
+    "examples": [TENSORFLOW, SCIKIT_LEARN, MATPLOTLIB],
     "test": [
         "build>=1.2",
         "mypy>=1.15",
         "pytest>=8.3",
+        "pytest-xdist>=3.6",
         "ruff>=0.9",
+        SCIKIT_LEARN,  # the tests run the examples
     ],
 }
 EXTRAS["all"] = sorted(

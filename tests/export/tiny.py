@@ -50,6 +50,19 @@ MODELS = {
         "attention": lambda: ka.LuongAttention("general"),
     },
     "hard_before": {"attention": lambda: ka.HardAttention()},
+    # Those that remember their earlier steps.
+    "location_sensitive_before": {
+        "attention": lambda: ka.Attention("location_sensitive"),
+    },
+    "coverage_local_m_sparsemax_after": {
+        "attend": "after",
+        "attention": lambda: ka.Attention("coverage", "local_m", "sparsemax"),
+    },
+    "local_p_monotonic_before": {
+        "attention": lambda: ka.Attention(
+            "normalized_additive", "local_p", "monotonic"
+        ),
+    },
     "no_attention": {"attention": lambda: None},
 }
 
