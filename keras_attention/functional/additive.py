@@ -160,12 +160,12 @@ def _gradients(
 def _by_size(
     query: Tensor, keys: Tensor, fast: Callable, safe: Callable
 ) -> Any:
-    """`fast` on the exponentials if they are small, `safe` on the exponents."""
+    """`fast` on exponentials if they are small, `safe` on the numbers."""
     size = ops.max(ops.abs(query)) + ops.max(ops.abs(keys))
     return ops.cond(
         size <= EXPONENT,
         lambda: fast(ops.exp(2.0 * query), ops.exp(2.0 * keys)),
-        lambda: safe(2.0 * query, 2.0 * keys),
+        lambda: safe(query, keys),
     )
 
 
@@ -179,10 +179,9 @@ def _reciprocals(rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def _sigmoids(rows: Tensor, columns: Tensor) -> Tensor:
-    """What `_reciprocals` returns, from the logarithms of its arguments."""
-    return ops.sigmoid(
-        -ops.expand_dims(rows, -2) - ops.expand_dims(columns, -3)
-    )
+    """What `_reciprocals` returns, from the numbers and not from `exp(2x)`."""
+    sums = ops.expand_dims(rows, -2) + ops.expand_dims(columns, -3)
+    return ops.sigmoid(-2.0 * sums)
 
 
 def _halves(tensor: Tensor) -> tuple[Tensor, Tensor]:
@@ -246,7 +245,7 @@ def _over_blocks(
 
     def joined(tensor):
         shape = (-1, row_blocks * some_rows, ops.shape(tensor)[-1])
-        return ops.reshape(tensor, shape)[:batch, :num_rows]
+        return ops.reshape(tensor, shape)[:batch][:, :num_rows]
 
     results = ops.map(
         block, ops.arange(batch_blocks * row_blocks, dtype="int32")

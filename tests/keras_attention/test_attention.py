@@ -177,7 +177,7 @@ def test_hard_attention_takes_one_position_in_training_too():
 
 
 def test_equal_scores_go_to_the_first():
-    layer = ka.HardAttention("dot")
+    layer = ka.HardAttention(score="dot")
     value = np.arange(2 * SOURCE * 2, dtype="float32").reshape(2, SOURCE, 2)
     query = np.zeros((2, 1, 2), "float32")
     np.testing.assert_array_equal(

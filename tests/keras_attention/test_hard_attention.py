@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_attention as ka
-from keras_attention import functional, normalizers
+from keras_attention import normalizers
 from keras_attention.hard_attention import ESTIMATORS
 from tests import reference
 from tests.tensors import numpy, randomize
@@ -388,23 +388,3 @@ def test_training_draws_and_evaluation_does_not(name):
 def test_bad_arguments(make, message):
     with pytest.raises(ValueError, match=message):
         make()
-
-
-def test_the_functions_of_sampling():
-    scores, noise = draw_scores(), draw_noise()
-    soft = by_row(reference.softmax, scores)
-    np.testing.assert_allclose(
-        numpy(functional.entropy_of_scores(scores, MASK)),
-        [[reference.entropy(row) for row in rows] for rows in soft],
-        atol=1e-6,
-    )
-    logarithms = numpy(functional.masked_log_softmax(scores, MASK))
-    expected = np.log(soft, where=soft > 0, out=np.full_like(soft, -np.inf))
-    allowed = np.broadcast_to(MASK, scores.shape)
-    np.testing.assert_allclose(logarithms[allowed], expected[allowed], 1e-5)
-    assert (logarithms[~allowed] < -1e37).all()
-    # -log(-log(u)) is the inverse of exp(-exp(-g)).
-    uniform = np.exp(-np.exp(-noise))
-    np.testing.assert_allclose(
-        numpy(functional.gumbel_noise(uniform)), noise, atol=1e-4
-    )
