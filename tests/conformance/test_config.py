@@ -63,7 +63,9 @@ def test_weights_have_unique_names(case):
     layer = case.built()
     paths = [weight.path for weight in layer.weights]
     assert len(paths) == len(set(paths))
-    assert not layer.non_trainable_weights
+    # What an estimator counts or averages from batch to batch.
+    kept = {weight.name for weight in layer.non_trainable_weights}
+    assert kept <= {"baseline", "iterations"}
 
 
 @pytest.mark.parametrize("case", sweep(CASES))
