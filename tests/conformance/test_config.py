@@ -65,7 +65,7 @@ def test_weights_have_unique_names(case):
     assert len(paths) == len(set(paths))
     # What an estimator counts or averages from batch to batch.
     kept = {weight.name for weight in layer.non_trainable_weights}
-    assert kept <= {"baseline", "iterations"}
+    assert kept <= {"baseline", "num_batches"}
 
 
 @pytest.mark.parametrize("case", sweep(CASES))
