@@ -247,10 +247,40 @@ def _over_blocks(
         shape = (-1, row_blocks * some_rows, ops.shape(tensor)[-1])
         return ops.reshape(tensor, shape)[:batch][:, :num_rows]
 
-    results = ops.map(
-        block, ops.arange(batch_blocks * row_blocks, dtype="int32")
-    )
+    results = _each(block, batch_blocks * row_blocks)
     return keras.tree.map_structure(joined, results)
+
+
+def _each(function: Callable, number: Size) -> Any:
+    """Returns what `function` returns for 0, 1, ... number - 1, stacked."""
+    if isinstance(number, int):
+        return ops.map(function, ops.arange(number, dtype="int32"))
+    # `ops.map` collects in a list of tensors, which LiteRT has for known
+    # shapes only. What is written in place converts; its gradient is not
+    # asked for.
+    first = function(ops.zeros((), dtype="int32"))
+
+    def write(buffer, index, one):
+        start = (index, *[0] * len(one.shape))
+        return ops.slice_update(buffer, start, ops.expand_dims(one, 0))
+
+    def body(index, *buffers):
+        results = keras.tree.flatten(function(index))
+        return index + 1, *(
+            write(buffer, index, one)
+            for buffer, one in zip(buffers, results, strict=True)
+        )
+
+    buffers = [
+        write(ops.zeros((number, *ops.shape(one)), dtype=one.dtype), 0, one)
+        for one in keras.tree.flatten(first)
+    ]
+    _, *buffers = ops.while_loop(
+        lambda index, *_: index < number,
+        body,
+        (ops.ones((), dtype="int32"), *buffers),
+    )
+    return keras.tree.pack_sequence_as(first, buffers)
 
 
 def _even(total: Size, most: Size) -> tuple[Size, Size]:
