@@ -67,13 +67,20 @@ def masked_hardmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     """
     if mask is not None:
         scores = ops.where(mask, scores, lowest(scores))
-    # `top_k` where one would write `argmax`: LiteRT has it built in.
-    _, best = ops.top_k(scores, k=1)  # (..., 1)
+    best = _first_best(scores)  # (..., 1)
     positions = ops.arange(ops.shape(scores)[-1], dtype="int32")
     chosen = ops.equal(ops.cast(best, "int32"), positions)
     if mask is not None:
         chosen = ops.logical_and(chosen, mask)
     return ops.cast(chosen, scores.dtype)
+
+
+def _first_best(scores: Tensor) -> Tensor:
+    if keras.backend.backend() == "torch":
+        # Of equal scores its `top_k` takes any.
+        return ops.argmax(scores, axis=-1, keepdims=True)
+    # Where one would write `argmax`: LiteRT has this built in.
+    return ops.top_k(scores, k=1)[1]
 
 
 def straight_through(hard: Tensor, soft: Tensor) -> Tensor:
