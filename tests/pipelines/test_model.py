@@ -1,0 +1,45 @@
+"""From a recipe to a model."""
+
+import pytest
+
+from keras_attention import normalizers, scores, windows
+from pipelines import recipe_sections
+from pipelines.errors import UserError
+from tests.pipelines.tiny_run import make_run
+
+
+def test_recipes_know_the_names_of_all_pieces():
+    assert set(recipe_sections.SCORES) == set(scores.SCORES)
+    assert set(recipe_sections.WINDOWS) == set(windows.WINDOWS)
+    assert set(recipe_sections.NORMALIZERS) == set(normalizers.NORMALIZERS)
+
+
+@pytest.mark.parametrize(
+    ("assignments", "pieces"),
+    [
+        ([], ("AdditiveScore", "GlobalWindow", "Softmax")),
+        (
+            ["model.attention=hard"],
+            ("AdditiveScore", "GlobalWindow", "Hardmax"),
+        ),
+        (
+            ["model.attention=coverage", "model.window=local_p"],
+            ("CoverageScore", "LocalPredictiveWindow", "Softmax"),
+        ),
+        (
+            ["model.normalizer=reinforce", "model.attention=general"],
+            ("GeneralScore", "GlobalWindow", "Reinforce"),
+        ),
+    ],
+)
+def test_a_recipe_names_the_pieces_of_its_attention(
+    tmp_path, assignments, pieces
+):
+    made = make_run(tmp_path, *assignments)
+    attention = made.model.decoder.cell.attention
+    assert tuple(type(one).__name__ for one in attention.pieces) == pieces
+
+
+def test_pieces_that_do_not_go_together_are_a_users_error(tmp_path):
+    with pytest.raises(UserError, match="attend='after'"):
+        make_run(tmp_path, "model.normalizer=marginal")
