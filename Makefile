@@ -7,6 +7,8 @@ VENV ?= .venv
 PYTHON ?=
 # Further arguments for pytest: make test ARGS="-k search"
 ARGS ?=
+# Processes that run the tests at the same time; 0: in this one, for debugging.
+WORKERS ?= auto
 
 # The pipelines run on TensorFlow, whatever the user's Keras is set to.
 KERAS_BACKEND ?= tensorflow
@@ -34,10 +36,10 @@ demo: $(STAMP)
 	@$(RUN) pipelines.demo
 
 test: $(STAMP)
-	@$(RUN) pytest $(ARGS)
+	@$(RUN) pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 quick: $(STAMP)
-	@$(RUN) pytest -m 'not slow' $(ARGS)
+	@$(RUN) pytest -n $(WORKERS) --dist worksteal -m 'not slow' $(ARGS)
 
 lint: $(STAMP)
 	@$(RUN) ruff check .
