@@ -6,6 +6,7 @@ import keras
 
 from keras_attention.base_attention import BaseAttention
 from keras_attention.piece import PACKAGE
+from keras_attention.serialization import serialized
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -93,7 +94,7 @@ class Attention(BaseAttention):
     def get_config(self):
         return {
             **super().get_config(),
-            "score": keras.saving.serialize_keras_object(self.score),
-            "window": keras.saving.serialize_keras_object(self.window),
-            "normalizer": keras.saving.serialize_keras_object(self.normalizer),
+            "score": serialized(self.score),
+            "window": serialized(self.window),
+            "normalizer": serialized(self.normalizer),
         }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from keras import ops
 
+from keras_attention.registry import is_number
+
 SCALES = (
     "Leave it out. The scale v_a of additive scores is always learned here; "
     "of dot products, score='scaled_dot' divides by sqrt(dim) and "
@@ -41,9 +43,10 @@ def refuse_keras_arguments(layer, score, arguments):
 
 def check_dropout(dropout):
     """Raises a ValueError if `dropout` is no share."""
-    if isinstance(dropout, bool) or not 0 <= dropout < 1:
+    if not is_number(dropout) or not 0 <= dropout < 1:
         raise ValueError(
-            f"`dropout` must be in [0, 1). Received: dropout={dropout}."
+            "`dropout` must be a number in [0, 1), 0 for none. Received: "
+            f"dropout={dropout!r}."
         )
 
 

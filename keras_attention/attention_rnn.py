@@ -7,8 +7,10 @@ from keras import ops
 
 from keras_attention import recurrent_cells
 from keras_attention.attention_cell import AttentionCell
+from keras_attention.attention_inputs import agree
 from keras_attention.cell_steps import join
 from keras_attention.piece import PACKAGE
+from keras_attention.serialization import serialized
 from keras_attention.time_loop import time_loop
 
 
@@ -38,6 +40,8 @@ class AttentionRNN(keras.layers.Layer):
         memory_mask: boolean `(batch, source_len)`; the mask that Keras
             carries with `memory` is found by itself.
         training: whether dropout is on.
+        inputs_mask: boolean `(batch, target_len)`; the mask that Keras
+            carries with `inputs` is found by itself.
 
     Returns:
         The outputs `(batch, target_len, output_dim)` (or `(batch,
@@ -49,7 +53,8 @@ class AttentionRNN(keras.layers.Layer):
     Masking:
         Masked memory is never looked at, whatever it holds. A mask of the
         inputs is passed on, but does not hold the states: targets are padded
-        on the right, where nothing after them counts.
+        on the right, where nothing after them counts. A loss of the attention
+        (coverage) leaves masked steps out.
 
     Raises:
         ValueError: if `cell` is not an `AttentionCell`, or on an initial
@@ -111,6 +116,7 @@ class AttentionRNN(keras.layers.Layer):
         initial_state=None,
         memory_mask=None,
         training=False,
+        inputs_mask=None,
     ):
         outputs, alignments, states = self.run(
             inputs,
@@ -119,6 +125,7 @@ class AttentionRNN(keras.layers.Layer):
             memory_mask,
             training,
             self.return_attention_scores,
+            inputs_mask,
         )
         if not self.return_sequences:
             outputs = outputs[:, -1]
@@ -137,8 +144,18 @@ class AttentionRNN(keras.layers.Layer):
         memory_mask=None,
         training=False,
         return_attention_scores=False,
+        inputs_mask=None,
     ):
         """Returns `(outputs, alignments or None, states)`; see `call`."""
+        if len(inputs.shape) != 3:
+            raise ValueError(
+                f"{type(self).__name__} expects inputs of rank 3, (batch, "
+                "target_len, input_dim). Received: inputs of shape "
+                f"{tuple(inputs.shape)}. Ids go through a "
+                "keras.layers.Embedding first."
+            )
+        if inputs_mask is not None:
+            inputs_mask = ops.cast(inputs_mask, "bool")
         cell = self.cell
         memories = cell.memories(
             memory, [None] * len(cell.attentions), memory_mask
@@ -168,7 +185,7 @@ class AttentionRNN(keras.layers.Layer):
                 )
         outputs, alignments, notes, states = results
         for attention, noted in zip(self._noting, notes, strict=False):
-            attention.report(noted)
+            attention.report(noted, inputs_mask)
         if not return_attention_scores:
             return outputs, None, states
         return outputs, cell.shown(alignments, memories), states
@@ -177,13 +194,16 @@ class AttentionRNN(keras.layers.Layer):
         """Returns a state for each of the cell's, first ones where missing.
 
         Args:
-            initial_state: `None`, the states of the wrapped cells, or all.
+            initial_state: `None`, the states of the wrapped cells, or all; a
+                single one may come without a list.
             batch_size: integer or scalar tensor.
             memory: the memory, see `AttentionCell.get_initial_state`.
 
         Raises:
-            ValueError: if it is of another length.
+            ValueError: if it is of another length, or of other widths.
         """
+        if hasattr(initial_state, "shape"):
+            initial_state = [initial_state]
         given = [] if initial_state is None else list(initial_state)
         wanted = self.cell.num_states
         if len(given) not in (0, len(self.cell.cell_state_size), wanted):
@@ -194,6 +214,15 @@ class AttentionRNN(keras.layers.Layer):
                 f"{wanted} for all states. Received: {len(given)}."
             )
         first = self.cell.get_initial_state(batch_size, memory)
+        for state, one in zip(given, first, strict=False):
+            if not agree(state.shape[1:], one.shape[1:]):
+                raise ValueError(
+                    "`initial_state` must have tensors of widths "
+                    f"{self.cell.cell_state_size} for the wrapped cells. "
+                    f"Received: {[tuple(one.shape) for one in given]}. "
+                    "A keras_attention.Bridge makes them of an encoder's "
+                    "states."
+                )
         return [
             ops.cast(state, one.dtype)
             for state, one in zip(given, first, strict=False)
@@ -261,7 +290,7 @@ class AttentionRNN(keras.layers.Layer):
     def get_config(self):
         return {
             **super().get_config(),
-            "cell": keras.saving.serialize_keras_object(self.cell),
+            "cell": serialized(self.cell),
             "return_sequences": self.return_sequences,
             "return_state": self.return_state,
             "return_attention_scores": self.return_attention_scores,

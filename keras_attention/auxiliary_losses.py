@@ -35,22 +35,29 @@ def is_collecting():
     return getattr(_STATE, "reports", None) is not None
 
 
-def even_weights(notes):
+def even_weights(notes, mask=None):
     """Returns `(batch, target_len)` weights by which every step counts alike.
 
     Args:
         notes: `(batch, target_len, number)`, float32.
+        mask: boolean `(batch, target_len)`, `True` where a step counts, or
+            `None`: all count.
     """
     weights = ops.ones_like(notes[..., 0])
-    return weights / ops.sum(weights)
+    if mask is not None:
+        weights = ops.where(mask, weights, 0.0)
+    # Where no step counts, all weights are zero.
+    return weights / ops.maximum(ops.sum(weights), 1.0)
 
 
-def report(attention, notes):
+def report(attention, notes, mask=None):
     """Hands an attention's notes on.
 
     Args:
         attention: the layer.
         notes: `(batch, target_len, attention.num_notes)`.
+        mask: boolean `(batch, target_len)`, `True` where a step counts, or
+            `None`. A model that gathers reports goes by its loss instead.
 
     Raises:
         ValueError: if a piece needs a reward and no model gives one.
@@ -70,4 +77,5 @@ def report(attention, notes):
                 "keras.Model)`, and compile it with a loss before it is "
                 "called with training=True."
             )
-        attention.add_loss(piece.auxiliary_loss(part, None, even_weights(part)))
+        weights = even_weights(part, mask)
+        attention.add_loss(piece.auxiliary_loss(part, None, weights))

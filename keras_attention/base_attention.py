@@ -298,7 +298,11 @@ class BaseAttention(keras.layers.Layer):
         return_attention_scores=False,
         use_causal_mask=False,
     ):
-        query, value, key = split_inputs(self.name_for_errors, inputs)
+        # Integers would come back as integers: alignments of zero.
+        query, value, key = (
+            ops.cast(one, self.compute_dtype)
+            for one in split_inputs(self.name_for_errors, inputs)
+        )
         query_mask, value_mask = check_mask(
             self.name_for_errors, mask, query, value
         )
@@ -322,16 +326,16 @@ class BaseAttention(keras.layers.Layer):
             )
             allowed = functional.both(causal, allowed)
         look = self.attend(query, value, keys, allowed, training=training)
-        self.report(look.notes)
+        self.report(look.notes, query_mask)
         context = functional.zero_masked(look.context, query_mask)
         if not return_attention_scores:
             return context
         return context, functional.unflatten_grid(look.alignments, grid)
 
-    def report(self, notes):
+    def report(self, notes, mask=None):
         """Hands the notes of a whole sequence to whoever weighs them."""
         if notes is not None:
-            auxiliary_losses.report(self, notes)
+            auxiliary_losses.report(self, notes, mask)
 
     def split_notes(self, notes):
         """Returns `(piece, its part of the notes)` pairs."""

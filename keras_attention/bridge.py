@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_attention.piece import PACKAGE
+from keras_attention.registry import positive_integer
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -27,6 +28,9 @@ class Bridge(keras.layers.Layer):
     Returns:
         A list of tensors `(batch, size)`, one for each in `state_size`.
 
+    Raises:
+        ValueError: unless `state_size` is a list of positive integers.
+
     Example:
 
     >>> first = Bridge([7, 7])([ops.ones((2, 5)), ops.ones((2, 5))])
@@ -36,8 +40,16 @@ class Bridge(keras.layers.Layer):
 
     def __init__(self, state_size, activation="tanh", **kwargs):
         super().__init__(**kwargs)
-        self.state_size = [int(size) for size in state_size]
-        self.activation = activation
+        if not isinstance(state_size, (list, tuple)) or not state_size:
+            raise ValueError(
+                "`state_size` must be a list of the widths of the decoder's "
+                "states, such as [128] for a GRU or [128, 128] for an LSTM. "
+                f"Received: state_size={state_size!r}."
+            )
+        self.state_size = [
+            positive_integer("state_size", size) for size in state_size
+        ]
+        self.activation = keras.activations.get(activation)
         self.dense = keras.layers.Dense(
             sum(self.state_size),
             activation=activation,
@@ -64,5 +76,5 @@ class Bridge(keras.layers.Layer):
         return {
             **super().get_config(),
             "state_size": self.state_size,
-            "activation": self.activation,
+            "activation": keras.activations.serialize(self.activation),
         }

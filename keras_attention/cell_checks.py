@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import keras
+
 from keras_attention.base_attention import BaseAttention
 
 
 def check_cell(cell, attention, attend, cell_input_fn):
     """Raises a ValueError if a part of an `AttentionCell` is of no use."""
-    if not hasattr(cell, "state_size"):
+    # A recurrent layer has a `state_size` too: that of its cell.
+    is_layer = isinstance(cell, keras.layers.RNN)
+    if is_layer or not hasattr(cell, "state_size"):
         raise ValueError(
             "`cell` must be a Keras RNN cell (it has a `state_size`), "
-            f"such as keras.layers.LSTMCell(256). Received: cell={cell!r}."
+            "such as keras.layers.LSTMCell(256), not a layer over a whole "
+            f"sequence. Received: cell={cell!r}."
         )
     several = isinstance(attention, (list, tuple))
     for one in attention if several else [attention]:

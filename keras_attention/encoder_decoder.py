@@ -8,6 +8,7 @@ import keras
 from keras import ops, tree
 
 from keras_attention import functional, marginal
+from keras_attention.attention_inputs import check_dropout
 from keras_attention.attention_rnn import AttentionRNN
 from keras_attention.bridge import Bridge
 from keras_attention.encoders import SequenceDropout
@@ -131,6 +132,13 @@ class EncoderDecoder(RewardMixin, keras.Model):
                 "`decoder` must be an AttentionRNN, which runs an "
                 f"AttentionCell. Received: decoder={decoder!r}."
             )
+        if not callable(encoder):
+            raise ValueError(
+                "`encoder` must be a layer that returns (memory, states), "
+                "such as keras_attention.RecurrentEncoder(256). Received: "
+                f"encoder={encoder!r}."
+            )
+        check_dropout(dropout)
         if marginal.is_marginal(decoder.cell):
             marginal.check(decoder.cell, output_layer)
         self.encoder = encoder
@@ -149,6 +157,7 @@ class EncoderDecoder(RewardMixin, keras.Model):
         ]
 
     def call(self, inputs, training=False, return_attention_scores=False):
+        _check_inputs(inputs)
         memory, states = self._encode(
             inputs["source"], inputs.get("source_mask"), training
         )
@@ -299,3 +308,15 @@ class EncoderDecoder(RewardMixin, keras.Model):
 
 def _embed(embedding, inputs):
     return inputs if embedding is None else embedding(inputs)
+
+
+def _check_inputs(inputs):
+    known = {"source", "target", "source_mask"}
+    names = set(inputs) if isinstance(inputs, dict) else set()
+    if not {"source", "target"} <= names or names - known:
+        given = sorted(names) if names else type(inputs).__name__
+        raise ValueError(
+            'EncoderDecoder must be called on a dictionary {"source": ..., '
+            '"target": ...}, and "source_mask" if there is one; the target is '
+            f"the decoder's input. Received: {given}."
+        )

@@ -141,6 +141,13 @@ class RecurrentEncoder(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs, mask=None, training=False):
+        if len(inputs.shape) != 3:
+            raise ValueError(
+                f"{type(self).__name__} expects inputs of rank 3, (batch, "
+                "source_len, dim). Received: inputs of shape "
+                f"{tuple(inputs.shape)}. Ids go through a "
+                "keras.layers.Embedding first."
+            )
         if mask is not None:
             mask = ops.cast(mask, "bool")
         # Masked steps are skipped, but their gradient must be finite too.

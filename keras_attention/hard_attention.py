@@ -8,6 +8,7 @@ from keras_attention import normalizers, scores
 from keras_attention.base_attention import BaseAttention
 from keras_attention.piece import PACKAGE
 from keras_attention.registry import get
+from keras_attention.serialization import serialized
 
 ESTIMATORS = {
     name: estimator
@@ -88,8 +89,8 @@ noisy; wants the model's loss |
     def get_config(self):
         return {
             **super().get_config(),
-            "estimator": keras.saving.serialize_keras_object(self.normalizer),
-            "score": keras.saving.serialize_keras_object(self.score),
+            "estimator": serialized(self.normalizer),
+            "score": serialized(self.score),
         }
 
 

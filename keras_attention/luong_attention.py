@@ -9,6 +9,7 @@ from keras_attention.attention_inputs import refuse_keras_arguments
 from keras_attention.base_attention import BaseAttention
 from keras_attention.piece import PACKAGE
 from keras_attention.registry import positive_integer
+from keras_attention.serialization import serialized
 
 LUONG_SCORES = ("dot", "scaled_dot", "general", "concat")
 
@@ -98,5 +99,5 @@ class LuongAttention(BaseAttention):
             **super().get_config(),
             "score": self.score_name,
             "units": self.units,
-            "window": keras.saving.serialize_keras_object(self.window),
+            "window": serialized(self.window),
         }

@@ -37,11 +37,17 @@ def get(
     if isinstance(identifier, dict):
         identifier = keras.saving.deserialize_keras_object(identifier)
     if not isinstance(identifier, base):
+        article = "an" if kind[0] in "aeiou" else "a"
         raise ValueError(
-            f"Expected a {kind}: one of {sorted(registry)}, or an instance. "
-            f"Received: {identifier!r}"
+            f"Expected {article} {kind}: one of {sorted(registry)}, or an "
+            f"instance. Received: {identifier!r}"
         )
     return identifier
+
+
+def is_number(value: Any) -> bool:
+    """Whether `value` is a real number, and no boolean."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def positive_integer(name: str, value: Any, optional: bool = False) -> Any:

@@ -21,7 +21,12 @@ def serialized(part):
         return [serialized(one) for one in part]
     if part is None or isinstance(part, (bool, int, float, str)):
         return part
-    return keras.saving.serialize_keras_object(part)
+    config = keras.saving.serialize_keras_object(part)
+    if isinstance(config, dict):
+        # Who holds the part builds it, so that its weights get the same paths
+        # as before.
+        config.pop("build_config", None)
+    return config
 
 
 def deserialized(config, custom_objects=None):

@@ -2,14 +2,9 @@
 
 import keras
 import numpy as np
-import pytest
 
+from tests.backends import BACKEND
 from tests.tensors import numpy
-
-BACKEND = keras.backend.backend()
-tensorflow_only = pytest.mark.skipif(
-    BACKEND != "tensorflow", reason="asks for something only TensorFlow has"
-)
 
 
 def gradients(function, tensors=(), weights=(), upstream=None):

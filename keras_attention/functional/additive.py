@@ -161,12 +161,15 @@ def _by_size(
     query: Tensor, keys: Tensor, fast: Callable, safe: Callable
 ) -> Any:
     """`fast` on exponentials if they are small, `safe` on the numbers."""
-    size = ops.max(ops.abs(query)) + ops.max(ops.abs(keys))
     return ops.cond(
-        size <= EXPONENT,
+        _largest(query) + _largest(keys) <= EXPONENT,
         lambda: fast(ops.exp(2.0 * query), ops.exp(2.0 * keys)),
         lambda: safe(query, keys),
     )
+
+
+def _largest(tensor: Tensor) -> Tensor:
+    return ops.maximum(ops.max(tensor), -ops.min(tensor))
 
 
 def _products(rows: Tensor, columns: Tensor) -> Tensor:

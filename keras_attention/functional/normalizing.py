@@ -65,6 +65,8 @@ def masked_hardmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     >>> masked_hardmax(ops.array([[0.1, 0.7, 0.2]])).numpy()
     array([[0., 1., 0.]], dtype=float32)
     """
+    if scores.shape[-1] == 0:
+        return scores  # nothing to choose from
     if mask is not None:
         scores = ops.where(mask, scores, lowest(scores))
     best = _first_best(scores)  # (..., 1)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import keras
 from keras import ops
 
 from keras_attention import functional
 from keras_attention.normalizers.gumbel_noise import GumbelNoise
 from keras_attention.normalizers.normalizer import PACKAGE, Normalizer
-from keras_attention.registry import positive_integer
+from keras_attention.registry import is_number, positive_integer
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -132,7 +134,7 @@ class Gumbel(GumbelNoise, Normalizer):
 
 
 def _check_positive(name, value):
-    if isinstance(value, bool) or not value > 0:
+    if not is_number(value) or not 0 < value < math.inf:
         raise ValueError(
-            f"`{name}` must be a positive number. Received: {name}={value}."
+            f"`{name}` must be a positive number. Received: {name}={value!r}."
         )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import numbers
 
 import keras
 from keras import ops
 
 from keras_attention import functional
 from keras_attention.normalizers.normalizer import PACKAGE, Normalizer
+from keras_attention.registry import is_number
 
 MODES = ("parallel", "recursive", "hard")
 
@@ -180,8 +180,7 @@ class Monotonic(Normalizer):
 
 
 def _check_number(name, given, lowest=-math.inf):
-    is_number = isinstance(given, numbers.Real) and not isinstance(given, bool)
-    if not is_number or not lowest <= given < math.inf:
+    if not is_number(given) or not lowest <= given < math.inf:
         what = "a number" if lowest < 0 else f"a number of {lowest} or more"
         raise ValueError(
             f"`{name}` must be {what}. Received: {name}={given!r}."

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import keras
 from keras import ops
 
 from keras_attention import functional
 from keras_attention.normalizers.gumbel_noise import GumbelNoise
 from keras_attention.normalizers.normalizer import PACKAGE, Normalizer
+from keras_attention.registry import is_number
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -52,8 +55,8 @@ class Reinforce(GumbelNoise, Normalizer):
         **kwargs: as in `keras.layers.Layer` (`name`, `dtype`, ...).
 
     Raises:
-        ValueError: if a rate is out of its range; in training in a model that
-            supplies no loss.
+        ValueError: if a rate or a weight is out of its range; in training in
+            a model that supplies no loss.
 
     Example:
 
@@ -75,15 +78,26 @@ class Reinforce(GumbelNoise, Normalizer):
         **kwargs,
     ):
         super().__init__(seed=seed, **kwargs)
-        if not 0 <= expectation_rate <= 1:
+        if not is_number(expectation_rate) or not 0 <= expectation_rate <= 1:
             raise ValueError(
                 "`expectation_rate` must be in [0, 1]. Received: "
-                f"expectation_rate={expectation_rate}."
+                f"expectation_rate={expectation_rate!r}."
             )
-        if baseline_decay is not None and not 0 <= baseline_decay < 1:
+        for name, given in (
+            ("reward_weight", reward_weight),
+            ("entropy_weight", entropy_weight),
+        ):
+            if not is_number(given) or not 0 <= given < math.inf:
+                raise ValueError(
+                    f"`{name}` must be a number, 0 or more. "
+                    f"Received: {name}={given!r}."
+                )
+        if baseline_decay is not None and not (
+            is_number(baseline_decay) and 0 <= baseline_decay < 1
+        ):
             raise ValueError(
                 "`baseline_decay` must be in [0, 1), or None for no baseline. "
-                f"Received: baseline_decay={baseline_decay}."
+                f"Received: baseline_decay={baseline_decay!r}."
             )
         self.expectation_rate = expectation_rate
         self.baseline_decay = baseline_decay

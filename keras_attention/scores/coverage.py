@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from keras_attention import functional
+from keras_attention.registry import is_number
 from keras_attention.scores.additive import AdditiveScore
 from keras_attention.scores.score import PACKAGE
 
@@ -78,8 +79,7 @@ class CoverageScore(AdditiveScore):
 
 
 def _weight(value):
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not 0 <= value < math.inf:
+    if not is_number(value) or not 0 <= value < math.inf:
         raise ValueError(
             "`loss_weight` must be a number, 0 (no coverage loss) or more. "
             f"Received: loss_weight={value!r}. See et al. (2017) take 1.0."

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from keras import ops
+from keras import ops, tree
+
+from keras_attention.search import rules as rules_module
+from keras_attention.search.rules import Progress
+
+IMPOSSIBLE = -1.0e9  # a log-probability that never wins, and is finite
 
 
 class SearchResult(NamedTuple):
@@ -15,7 +20,8 @@ class SearchResult(NamedTuple):
             token is not among them, the end token is, if it was reached.
         lengths: int32 `(batch,)`, tokens said, the end token included.
         scores: float32 `(batch,)`, log-probability in nats of the tokens
-            (with a length penalty, divided by it).
+            (with a length penalty, divided by it; with a coverage penalty,
+            plus it).
         alignments: float32 `(batch, max_length, source_len)`, zeros after the
             end, or `None` without attention. Over a grid, `source_len` is
             `height * width`; `functional.unflatten_grid` gives it back.
@@ -33,13 +39,18 @@ class Search:
     Args:
         start_token: id that starts a sequence.
         end_token: id that ends one.
+        rules: list of `Rule`s (or their names or configs), which say what
+            must not be said; see `keras_attention.search.rules`.
     """
 
-    def __init__(self, start_token=1, end_token=2):
+    def __init__(self, start_token=1, end_token=2, rules=()):
         self.start_token = start_token
         self.end_token = end_token
+        self.rules = [rules_module.get(rule) for rule in rules]
 
-    def __call__(self, step, states, memory, max_length):
+    def __call__(
+        self, step, states, memory, max_length, source_mask=None, prefix=None
+    ):
         """Searches.
 
         Args:
@@ -50,7 +61,12 @@ class Search:
             memory: nested structure of tensors `(batch, ...)` (or `None`),
                 passed on to `step`. The caller tiles nothing.
             max_length: the most tokens to say, a positive integer, or an
-                int32 tensor `(batch,)` with a limit for each row.
+                int32 tensor `(batch,)` with a limit for each row; see
+                `length_limits`.
+            source_mask: boolean `(batch, source_len)`, `True` = a token of
+                the source, for what depends on the source's length.
+            prefix: int32 `(batch, prefix_len)`, tokens that the answers must
+                begin with, zeros after them; rules hold from there on.
 
         Returns:
             A `SearchResult`.
@@ -59,6 +75,76 @@ class Search:
             f"{type(self).__name__} must implement "
             "`__call__(step, states, memory, max_length)`."
         )
+
+    def progress(self, tokens, time, request, vocabulary):
+        """Returns the `Progress` that rules look at."""
+        return Progress(
+            tokens, time, request.source_lengths, self.end_token, vocabulary
+        )
+
+    def allowed(self, progress, request):
+        """Returns which tokens may be said next, boolean `(rows or 1, n)`."""
+        return rules_module.allowed_tokens(self.rules, progress, request.prefix)
+
+
+class Request(NamedTuple):
+    """What a caller asks of each row, besides the tokens.
+
+    Attributes:
+        source_mask: boolean `(rows, source_len)`, or `None`.
+        source_lengths: int32 `(rows,)`, or `None`.
+        prefix: int32 `(rows, prefix_len)`, or `None`.
+    """
+
+    source_mask: Any
+    source_lengths: Any
+    prefix: Any
+
+
+def make_request(source_mask, prefix, copies=1):
+    """Returns the `Request` of a batch, each row `copies` times."""
+    source_lengths = None
+    if source_mask is not None:
+        source_mask = repeat_rows(ops.cast(source_mask, "bool"), copies)
+        source_lengths = ops.sum(ops.cast(source_mask, "int32"), axis=1)
+    if prefix is not None:
+        prefix = repeat_rows(ops.cast(prefix, "int32"), copies)
+    return Request(source_mask, source_lengths, prefix)
+
+
+def repeat_rows(structure, copies):
+    """`(batch, ...)` to `(batch * copies, ...)`, a row's copies together."""
+    if copies == 1:
+        return structure
+    return tree.map_structure(
+        lambda one: None if one is None else ops.repeat(one, copies, axis=0),
+        structure,
+    )
+
+
+def length_limits(source_lengths, ratio=1.0, extra=0, longest=None):
+    """Returns limits that grow with the source, for `max_length`.
+
+    They are `floor(ratio * n) + extra`, where `n` is the number of source
+    tokens, and `longest` at most.
+
+    Args:
+        source_lengths: integers `(batch,)`.
+        ratio: float, tokens for each token of the source.
+        extra: integer, tokens added to them.
+        longest: integer, the most tokens of any row, or `None`.
+
+    Returns:
+        int32 `(batch,)`.
+
+    Example:
+
+    >>> length_limits([2, 3, 10], ratio=1.5, extra=1, longest=9).numpy()
+    array([4, 5, 9], dtype=int32)
+    """
+    grown = ops.floor(ratio * ops.cast(source_lengths, "float32"))
+    limits = ops.cast(grown, "int32") + extra
+    return limits if longest is None else ops.minimum(limits, longest)
 
 
 def row_limits(max_length, batch):
@@ -87,5 +173,6 @@ def pick(values, indices):
         values: `(batch, n)`.
         indices: int32 `(batch,)`.
     """
-    indices = ops.expand_dims(indices, 1)
-    return ops.squeeze(ops.take_along_axis(values, indices, axis=1), 1)
+    rows, columns = ops.shape(values)[0], ops.shape(values)[1]
+    place = ops.arange(rows, dtype="int32") * columns + indices
+    return ops.take(ops.reshape(values, (-1,)), place)

@@ -43,6 +43,8 @@ class Named:
             target_dim=MEMORY if self.score in EQUAL_WIDTHS else QUERY,
             quick=self.quick,
             representative=self.representative,
+            # Each piece once.
+            compiled=self.layer_class is ka.Attention or self.representative,
             sums_to_one=not pieces & LEAKY,
             jumps=bool(pieces & JUMPY),
             needs_reward=bool(pieces & NEED_REWARD),

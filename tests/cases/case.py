@@ -36,6 +36,7 @@ class Case:
         has_alignments: whether it says where it looked.
         quick: in the sweeps of the quick set; the others are marked slow.
         representative: also part of the sweeps that compile.
+        compiled: also in the sweep that trains with XLA, which takes long.
         sums_to_one: whether a row of alignments that sees anything does.
         jumps: whether its loss jumps up and down in training, as that of a
             choice or of random draws does.
@@ -50,6 +51,7 @@ class Case:
     has_alignments: bool = True
     quick: bool = True
     representative: bool = False
+    compiled: bool = True
     sums_to_one: bool = True
     jumps: bool = False
     needs_reward: bool = False

@@ -139,6 +139,8 @@ DECODER_CASES = [
         representative=decoder.name in REPRESENTATIVE_DECODERS,
         **{
             "quick": decoder.name in QUICK_DECODERS,
+            "compiled": decoder.name in QUICK_DECODERS
+            or (decoder.attention in FURTHER_ATTENTIONS and not decoder.units),
             "jumps": decoder.attention == "hard",
             **decoder.further,
         },

@@ -92,7 +92,8 @@ for name in arrays["names"]:
     inputs = [arrays[f"{name}/{part}"] for part in ("target", "source")]
     actual = model([*inputs, arrays["mask"]])[0]
     expected = arrays[f"{name}/expected"]
-    np.testing.assert_allclose(np.array(actual), expected, atol=1e-6)
+    actual = keras.ops.convert_to_numpy(actual)
+    np.testing.assert_allclose(actual, expected, atol=1e-6)
 """
 
 

@@ -7,7 +7,8 @@ from keras import ops
 
 from keras_attention.functional import additive
 from keras_attention.functional.additive import additive_scores
-from tests.gradients import gradients, tensorflow_only
+from tests.backends import needs_dtype, tensorflow_only
+from tests.gradients import gradients
 from tests.tensors import numpy
 
 BATCH, TARGET, SOURCE, UNITS = 2, 3, 5, 13
@@ -157,6 +158,7 @@ def test_the_error_is_that_of_a_sum_in_float32(in_rows, size):
     [("float64", 1e-12), ("float16", 2e-2), ("bfloat16", 1e-1)],
 )
 def test_other_dtypes(in_rows, dtype, tolerance):
+    needs_dtype(dtype)
     *arrays, upstream = data()
     inputs = [ops.convert_to_tensor(one, dtype) for one in arrays]
     scores, found, _ = gradients(additive_scores, inputs, upstream=upstream)

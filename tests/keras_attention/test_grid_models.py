@@ -8,6 +8,7 @@ from keras import ops
 import keras_attention as ka
 from keras_attention.encoders import SequenceDropout
 from keras_attention.functional import unflatten_grid
+from tests.backends import needs_compiler
 from tests.cases import (
     BATCH,
     HIDDEN,
@@ -185,6 +186,7 @@ def test_dropout_takes_a_channel_of_all_cells():
 @pytest.mark.slow
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_it_is_trained_and_saved(jit_compile, tmp_path):
+    needs_compiler(jit_compile)
     keras.utils.set_random_seed(1)
     model = make_model(HalvingEncoder())
     inputs = {**make_inputs(), "source_mask": make_images()[..., 0] > -0.3}

@@ -7,9 +7,8 @@ import pytest
 import keras_attention as ka
 from keras_attention import normalizers
 from tests import reference
+from tests.backends import needs_compiler
 from tests.tensors import numpy, randomize
-
-tf = pytest.importorskip("tensorflow")
 
 BATCH, TARGET, SOURCE, CLASSES = 2, 3, 5, 7
 MASK = np.array([[True] * 3 + [False] * 2, [True] * SOURCE])
@@ -109,6 +108,7 @@ def test_at_inference_it_looks_at_one_position():
     ("policy", "jit_compile"), [("float32", True), ("mixed_float16", False)]
 )
 def test_fit(policy, jit_compile, tmp_path):
+    needs_compiler(jit_compile)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:

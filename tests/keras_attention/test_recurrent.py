@@ -90,6 +90,9 @@ def test_decoder_equations(case):
         flat = [state for states_of in last for state in states_of]
         if decoder.input_feeding:
             flat.append(outputs[-1])
+        for attention in cell.attentions:
+            if "step" in attention.remembers:
+                flat.append(len(target[row]))
         for actual, expected in zip(results[-1], flat, strict=True):
             np.testing.assert_allclose(numpy(actual)[row], expected, atol=1e-5)
 

@@ -14,9 +14,10 @@ import pytest
 import keras_attention as ka
 from keras_attention import auxiliary_losses, normalizers
 from tests import reference
+from tests.backends import needs_tensorflow
 from tests.tensors import numpy, randomize
 
-tf = pytest.importorskip("tensorflow")
+tf = needs_tensorflow()
 
 TARGET, SOURCE, ROWS = 3, 5, 20000
 VALUES = np.array([0.3, -0.9, 1.4, 0.1, -0.4])

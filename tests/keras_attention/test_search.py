@@ -11,6 +11,7 @@ from keras import ops
 
 from keras_attention.search import BeamSearch, GreedySearch
 from tests import reference
+from tests.backends import needs_tensorflow
 from tests.cases import make_token_model, numpy, randomize
 
 VOCABULARY, START, END = 5, 1, 2
@@ -195,7 +196,7 @@ def test_end_token_and_no_alignments(search):
 @pytest.mark.parametrize("attention", ["additive", "none"])
 @pytest.mark.parametrize("search", [GreedySearch(), BeamSearch(3)])
 def test_inside_a_tf_function_with_unknown_sizes(search, attention):
-    tf = pytest.importorskip("tensorflow")
+    tf = needs_tensorflow()
     model = make_token_model(attention=attention)
     source = np.array([[4, 5, 6, 0, 0], [7, 8, 9, 10, 11], [4, 4, 0, 0, 0]])
     model({"source": source, "target": source[:, :2]})

@@ -9,6 +9,7 @@ from keras_attention.normalizers import Monotonic
 from keras_attention.time_loop import inference_loop
 from keras_attention.windows import LocalPredictiveWindow
 from tests import reference
+from tests.backends import needs_compiler, needs_tensorflow
 from tests.cases import (
     BATCH,
     HIDDEN,
@@ -80,6 +81,7 @@ def test_decoder_equations(tried, attend):
 
 
 def fit(attention, attend, jit_compile=True):
+    needs_compiler(jit_compile)
     target = keras.Input((None, QUERY))
     memory = keras.Input((None, MEMORY))
     mask = keras.Input((None,), dtype="bool")
@@ -121,7 +123,7 @@ def test_everything_fits_with_xla(tried, attend):
 @pytest.mark.slow
 def test_a_step_converts_to_litert(tmp_path):
     """With builtin operators only, for any batch and any length."""
-    tf = pytest.importorskip("tensorflow")
+    tf = needs_tensorflow()
     interpreter = pytest.importorskip("ai_edge_litert.interpreter")
     from export.litert import convert, operators, refuse_operators
 

@@ -4,6 +4,8 @@ import itertools
 
 import numpy as np
 
+IMPOSSIBLE = -1e8  # no sequence that may be said is so unlikely
+
 
 def length_penalty(length, exponent):
     """Wu et al. (2016), eq. 14."""
@@ -78,6 +80,7 @@ def beam_search(log_probabilities, vocabulary, beam, limit, end, exponent):
                 ((*tokens, token), score + following[token])
                 for token in range(vocabulary)
             ]
+        grown = [one for one in grown if one[1] > IMPOSSIBLE]
         hypotheses = sorted(grown, key=rank, reverse=True)[:beam]
     ended = [one for one in hypotheses if one[0][-1] == end]
     best = max(ended or hypotheses, key=rank)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 import keras_attention as ka
+from tests.tensors import numpy
 
 PAST, FUTURE, PERIOD = 24, 6, 12
 
@@ -45,7 +46,7 @@ def test_it_forecasts_a_noisy_sine():
     value, forecasts = past[:, -1], []
     for _ in range(FUTURE):
         value, states, alignments = model.decode_step(value, states, memory)
-        forecasts.append(np.array(value))
+        forecasts.append(numpy(value))
     assert alignments.shape == (128, PAST)
     error = np.mean((np.stack(forecasts, axis=1) - future) ** 2)
     persistence = np.mean((past[:, -1:] - future) ** 2)

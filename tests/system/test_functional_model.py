@@ -9,6 +9,7 @@ from keras_attention import (
     AttentionRNN,
     RecurrentEncoder,
 )
+from tests.tensors import numpy
 
 
 def make_model():
@@ -55,7 +56,7 @@ def test_compile_fit_save_load(tmp_path):
     model.save(tmp_path / "m.keras")
     again = keras.saving.load_model(tmp_path / "m.keras")
     np.testing.assert_allclose(
-        np.array(again([source, target])),
-        np.array(model([source, target])),
+        numpy(again([source, target])),
+        numpy(model([source, target])),
         atol=1e-6,
     )

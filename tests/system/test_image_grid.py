@@ -42,7 +42,7 @@ def test_it_finds_the_bright_patch():
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         jit_compile=False,
     )
-    model.fit([images, questions], colours, batch_size=64, epochs=12, verbose=0)
+    model.fit([images, questions], colours, batch_size=64, epochs=20, verbose=0)
 
     images, places, colours = make_images(256, seed=1)
     questions = questions[:256]

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_attention as ka
+from tests.tensors import numpy
 
 START, END, DIGITS = 1, 2, 10
 VOCABULARY = 4 + DIGITS
@@ -62,12 +63,12 @@ def test_it_learns_to_reverse():
     for search in (ka.search.GreedySearch(), ka.search.BeamSearch(3)):
         memory, states = model.encode(source)
         result = search(model.decode_step, states, memory, LONGEST + 1)
-        said = np.array(result.tokens)
+        said = numpy(result.tokens)
         exact = (said == labels).all(axis=1).mean()
         assert exact > 0.95, f"{type(search).__name__}: {exact:.1%} exact"
 
     # What it looks at last is the beginning of the source.
-    alignments = np.array(result.alignments)
+    alignments = numpy(result.alignments)
     lengths = (source != 0).sum(axis=1)
     last_digit = alignments[np.arange(len(source)), lengths - 2]
     assert last_digit[:, :2].sum(axis=1).mean() > 0.5
