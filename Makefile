@@ -16,15 +16,27 @@ export KERAS_BACKEND
 
 RUN := $(VENV)/bin/python -m
 STAMP := $(VENV)/.installed
+PYTEST := pytest -n $(WORKERS) --dist worksteal
+
+# The layers' tests on other backends. JAX compiles every operation of every
+# shape: `make test` runs those of the numbers there, and leaves the rest to
+# `make test-backends`, which has an environment of its own.
+LAYERS := tests/keras_attention tests/conformance tests/system
+ON_JAX := KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=true
+JAX_TESTS := tests/conformance/test_gradients.py
+BACKENDS_VENV ?= .venv-backends
+RUN_BACKENDS := $(BACKENDS_VENV)/bin/python -m
+BACKENDS_STAMP := $(BACKENDS_VENV)/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test quick lint types clean
+.PHONY: help demo test test-jax test-backends quick lint types clean
 
 help:
 	@echo 'make demo    train a small French to English model, evaluate, export'
-	@echo 'make test    all tests'
+	@echo 'make test    all tests, and part of those of the layers on JAX'
+	@echo 'make test-backends   the tests of the layers on JAX and PyTorch'
 	@echo 'make quick   the tests that answer fast (all but those marked slow)'
 	@echo 'make lint    ruff: errors, import order, formatting'
 	@echo 'make types   mypy on pipelines, export and functional'
@@ -35,11 +47,22 @@ help:
 demo: $(STAMP)
 	@$(RUN) pipelines.demo
 
-test: $(STAMP)
-	@$(RUN) pytest -n $(WORKERS) --dist worksteal $(ARGS)
+# Where ARGS names files, those on TensorFlow are meant.
+test: $(STAMP) $(if $(filter tests/%,$(ARGS)),,test-jax)
+	@$(RUN) $(PYTEST) $(ARGS)
+
+# 5: the ARGS chose none of these.
+test-jax: $(STAMP)
+	@$(ON_JAX) $(RUN) $(PYTEST) -m 'not slow' $(JAX_TESTS) $(ARGS) || \
+	    [ $$? -eq 5 ]
+
+test-backends: $(BACKENDS_STAMP)
+	@$(ON_JAX) $(RUN_BACKENDS) $(PYTEST) -m 'not slow' $(LAYERS) $(ARGS)
+	@KERAS_BACKEND=torch $(RUN_BACKENDS) $(PYTEST) -m 'not slow' \
+	    $(LAYERS) $(ARGS)
 
 quick: $(STAMP)
-	@$(RUN) pytest -n $(WORKERS) --dist worksteal -m 'not slow' $(ARGS)
+	@$(RUN) $(PYTEST) -m 'not slow' $(ARGS)
 
 lint: $(STAMP)
 	@$(RUN) ruff check .
@@ -61,8 +84,17 @@ $(STAMP): setup.py constraints.txt
 	    exit 1; }
 	@touch $@
 
+$(BACKENDS_STAMP): setup.py constraints.txt
+	@python=$$(sh tools/find_python.sh '$(PYTHON)') || exit 1; \
+	echo "Making the environment in $(BACKENDS_VENV) with $$python" \
+	    "(PyTorch is large: a few minutes) ..."; \
+	"$$python" -m venv --clear '$(BACKENDS_VENV)'
+	@$(RUN_BACKENDS) pip install --quiet --disable-pip-version-check \
+	    -c constraints.txt -e '.[test-backends]'
+	@touch $@
+
 # Runs are a user's work: they stay.
 clean:
-	rm -rf '$(VENV)' build dist *.egg-info
-	rm -rf .mypy_cache .pytest_cache .ruff_cache
+	rm -rf '$(VENV)' '$(BACKENDS_VENV)' build dist *.egg-info
+	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -35,6 +35,8 @@ TENSORFLOW = "tensorflow>=2.21,<2.22"
 SENTENCEPIECE = "sentencepiece>=0.2,<0.3"
 MATPLOTLIB = "matplotlib>=3.11,<4"
 SCIKIT_LEARN = "scikit-learn>=1.7,<2"
+TESTS = ["hypothesis>=6.100", "pytest>=8.3", "pytest-xdist>=3.6"]
+JAX = "jax>=0.10,<0.11"
 
 EXTRAS = {
     # The layers with the backend that they are mostly used with.
@@ -57,13 +59,15 @@ EXTRAS = {
     # What `examples/` imports besides: data and pictures.
     "examples": [TENSORFLOW, SCIKIT_LEARN, MATPLOTLIB],
     "test": [
+        *TESTS,
         "build>=1.2",
+        JAX,  # the layers are tested on it too
         "mypy>=1.15",
-        "pytest>=8.3",
-        "pytest-xdist>=3.6",
         "ruff>=0.9",
         SCIKIT_LEARN,  # the tests run the examples
     ],
+    # The layers' tests on the other backends, without TensorFlow.
+    "test-backends": [*TESTS, JAX, "torch>=2.13,<3"],
 }
 EXTRAS["all"] = sorted(
     {*EXTRAS["tensorflow"], *EXTRAS["pipelines"], *EXTRAS["litert"]}
