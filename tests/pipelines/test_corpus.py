@@ -109,7 +109,7 @@ ZIPPED = gzip.compress(b"a\tA\n" * 1000, mtime=0)
         (b"", "No usable sentence pair"),
         (b"\n\n\r\n", "3 empty line"),
         (b"no tab\n", "1 too few tabs (line 1)"),
-        (gzip.compress(b""), "No usable sentence pair"),
+        (gzip.compress(b"", mtime=0), "No usable sentence pair"),
         (ZIPPED[:-20], "damaged or truncated gzip"),
         (ZIPPED[:30] + b"\x00\xff\x00" + ZIPPED[33:], "damaged or truncated"),
         (ZIPPED[:-4] + b"\0\0\0\0", "damaged or truncated"),
