@@ -255,7 +255,7 @@ class EncoderDecoder(RewardMixin, keras.Model):
         """Returns `(outputs, alignments or None)`."""
         value, mask = memory
         if not self.decoder.built:
-            self.decoder.build(tuple(target.shape), tuple(value.shape))
+            self.decoder.build(_known(target.shape), _known(value.shape))
 
         def output_of(decoded):
             decoded = self.dropout_layers[3](decoded, training=training)
@@ -304,6 +304,11 @@ class EncoderDecoder(RewardMixin, keras.Model):
             for name, value in config.items()
         }
         return cls(**config)
+
+
+def _known(shape):
+    """Returns a shape that can be saved: where JAX traces, sizes are not."""
+    return tuple(size if isinstance(size, int) else None for size in shape)
 
 
 def _embed(embedding, inputs):

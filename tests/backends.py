@@ -21,10 +21,24 @@ def needs_tensorflow():
     return pytest.importorskip("tensorflow")
 
 
-def needs_dtype(dtype):
-    """Skips the test where Keras does not compute in this dtype."""
+def needs_dtype(dtype, recurrent=False):
+    """Skips the test where Keras does not compute in this dtype.
+
+    Args:
+        dtype: str.
+        recurrent: whether recurrent cells are made in it. Only
+            TensorFlow has orthogonal matrices in float16.
+    """
     if dtype == "float64" and BACKEND != "tensorflow":
         pytest.skip("Keras makes float32 of float64 sums and products here")
+    if dtype == "float16" and recurrent and BACKEND != "tensorflow":
+        pytest.skip("no orthogonal matrices in float16 here")
+
+
+def needs_values_in_training():
+    """Skips the test where `fit` has no values, also with `run_eagerly`."""
+    if BACKEND == "jax":
+        pytest.skip("JAX traces to differentiate")
 
 
 def needs_compiler(jit_compile=True):

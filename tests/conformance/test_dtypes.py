@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.backends import BACKEND, needs_dtype
+from tests.backends import needs_dtype
 from tests.cases import (
     ATTENTIONS,
     CASES,
@@ -65,12 +65,11 @@ def test_every_policy(case, policy):
 
 
 # Keras's recurrent cells cannot be made in pure bfloat16 on TensorFlow, nor in
-# pure float16 on PyTorch: their orthogonal initializer has no such kernel.
+# pure float16 elsewhere: their orthogonal initializer has no such kernel.
 @pytest.mark.parametrize("policy", ["float16", "mixed_bfloat16"], indirect=True)
 @pytest.mark.parametrize("case", REPRESENTATIVE, ids=name_of)
 def test_recurrent_policies(case, policy):
-    if BACKEND == "torch" and policy.name == "float16":
-        pytest.skip("no float16 for orthogonal matrices")
+    needs_dtype(policy.name, recurrent=True)
     check(case, policy)
 
 

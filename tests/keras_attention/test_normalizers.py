@@ -88,7 +88,8 @@ class TestSparsemax:
 
     @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
     def test_extreme_scores(self, dtype):
-        high = float(ml_dtypes.finfo(dtype).max)
+        # At the very edge JAX halves the gradient of a clip.
+        high = 0.99 * float(ml_dtypes.finfo(dtype).max)
         scores = np.array([[[high, -high, high, 0.0, 1e4]] * 2])
         mask = np.stack([[[True] * 5, [False] * 5]])
         scores = keras.ops.convert_to_tensor(scores, dtype)
