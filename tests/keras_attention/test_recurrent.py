@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_attention as ka
+from keras_attention.normalizers import Monotonic
 from tests import reference
 from tests.cases import (
     BATCH,
@@ -45,7 +46,12 @@ def reference_look(attention, mask):
     """A new one for each example: it remembers its steps."""
     if attention is None:
         return None
-    return reference.remembering(allowed=mask, **reference_pieces(attention))
+    start = None
+    if isinstance(attention.normalizer, Monotonic):
+        start = reference.first_position(len(mask))
+    return reference.remembering(
+        allowed=mask, start=start, **reference_pieces(attention)
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,8 +97,12 @@ def test_decoder_equations(case):
         if decoder.input_feeding:
             flat.append(outputs[-1])
         for attention in cell.attentions:
-            if "step" in attention.remembers:
-                flat.append(len(target[row]))
+            remembered = {
+                "alignments": alignments[-1],
+                "accumulated": np.sum(alignments, axis=0),
+                "step": len(target[row]),
+            }
+            flat += [remembered[name] for name in attention.remembers]
         for actual, expected in zip(results[-1], flat, strict=True):
             np.testing.assert_allclose(numpy(actual)[row], expected, atol=1e-5)
 
