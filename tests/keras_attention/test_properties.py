@@ -221,7 +221,7 @@ def call(score, query, value, mask=None):
         (attention(window="globl"), "window.*Did you mean 'global'"),
         (attention(normalizer="softmaxx"), "Did you mean 'softmax'"),
         (attention(normalizer="hard max"), "Did you mean 'hardmax'"),
-        (attention(dropout=1), r"\[0, 1\). Received: dropout=1"),
+        (attention(dropout=1), r"\[0, 1\).*Received: dropout=1"),
         (attention(dropout=True), "Received: dropout=True"),
     ],
 )
