@@ -315,8 +315,13 @@ class BaseAttention(keras.layers.Layer):
         # What stands at masked positions may be infinite: it must not reach
         # a product, nor the gradient of one.
         query = functional.zero_masked(query, query_mask)
+        one_for_both = key is value
         value = functional.zero_masked(value, value_mask)
-        keys = self.project_keys(functional.zero_masked(key, value_mask))
+        if one_for_both:
+            key = value  # and not a second copy
+        else:
+            key = functional.zero_masked(key, value_mask)
+        keys = self.project_keys(key)
         allowed = None
         if value_mask is not None:
             allowed = ops.expand_dims(value_mask, 1)
