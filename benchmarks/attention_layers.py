@@ -38,6 +38,7 @@ MEGABYTE = 2**20
 LARGE = sides.Shape(8, 512, 512, 256)
 WIDE = sides.Shape(64, 32, 64, 512)
 SQUARE = sides.Shape(8, 1024, 1024, 256)
+BATCH = sides.Shape(512, 32, 64, 512)  # of a decoder that is taught
 CASES = {
     "additive": [
         ("additive", LARGE),
@@ -45,9 +46,9 @@ CASES = {
     ],
     "luong": [
         ("luong_dot", SQUARE),
-        ("luong_dot", WIDE),
+        ("luong_dot", BATCH),
         ("luong_general", SQUARE),
-        ("luong_general", WIDE),
+        ("luong_general", BATCH),
     ],
 }
 GROWTH_SHAPE = sides.Shape(4, 128, 0, 256)

@@ -66,7 +66,8 @@ class LiteRTExporter:
                 written, if the converter fails, or if the model needs an
                 operator that the stock runtime lacks.
         """
-        from export.signatures import TokenSignatures, save
+        from export.signatures import save
+        from export.token_signatures import TokenSignatures
         from keras_attention.search import GreedySearch
         from keras_attention.time_loop import inference_loop
 

@@ -83,7 +83,8 @@ class SavedModelExporter:
                 be written.
             ImportError: If tensorflow-text is missing.
         """
-        from export.signatures import TextSignatures, save
+        from export.signatures import save
+        from export.text_signatures import TextSignatures
         from keras_attention.search import BeamSearch, GreedySearch
 
         searches = {

@@ -35,9 +35,27 @@ def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     wide = widened(scores)
     if mask is None:
         return ops.cast(_softmax(wide), dtype)
-    wide = ops.where(mask, wide, lowest(wide))
-    alignments = ops.where(mask, _softmax(wide), 0.0)
-    return ops.cast(alignments, dtype)
+    return ops.cast(_masked_softmax(wide, mask), dtype)
+
+
+def _masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
+    @ops.custom_gradient
+    def compute(scores: Tensor) -> Any:
+        alignments = _softmax(ops.where(mask, scores, lowest(scores)))
+        alignments = ops.where(mask, alignments, 0.0)
+
+        # Only the alignments are kept for it: fewer tensors of this size
+        # than the steps above would leave.
+        def gradient(*args: Tensor, upstream: Tensor = None) -> Tensor:
+            if upstream is None:
+                (upstream,) = args
+            upstream = ops.where(mask, upstream, 0.0)
+            mean = ops.sum(alignments * upstream, axis=-1, keepdims=True)
+            return alignments * (upstream - mean)
+
+        return alignments, gradient
+
+    return compute(scores)
 
 
 def _softmax(scores: Tensor) -> Tensor:

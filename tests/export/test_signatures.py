@@ -7,12 +7,9 @@ import tensorflow as tf
 from export.errors import ExportError
 from export.reference import Reference
 from export.settings import ExportSettings
-from export.signatures import (
-    TextSignatures,
-    TokenSignatures,
-    output_limits,
-    save,
-)
+from export.signatures import output_limits, save
+from export.text_signatures import TextSignatures
+from export.token_signatures import TokenSignatures
 from keras_attention.search import GreedySearch
 from tests.export import tiny
 
