@@ -22,6 +22,7 @@ from keras_attention.attention_inputs import (
     split_inputs,
 )
 from keras_attention.past import FIELDS, RECURRENT, Past, from_tensors
+from keras_attention.registry import check_seed
 from keras_attention.time_loop import time_loop
 
 
@@ -60,6 +61,7 @@ class BaseAttention(keras.layers.Layer):
         refuse_keras_arguments(self.name_for_errors, score, kwargs)
         super().__init__(**kwargs)
         check_dropout(dropout)
+        check_seed(seed)
         self.score = scores.get(score)
         self.window = windows.get(window)
         self.normalizer = normalizers.get(normalizer)
@@ -192,7 +194,7 @@ class BaseAttention(keras.layers.Layer):
         if noise is None:
             noise = self.draw((batch, target_len, source_len), training)
         run = self._attend_at_once
-        if self.is_recurrent and query.shape[1] != 1:
+        if self.is_recurrent and query.shape[1] not in (0, 1):
             run = self._attend_in_turn
         return run(query, value, keys, mask, training, past, noise)
 

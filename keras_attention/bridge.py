@@ -58,6 +58,11 @@ class Bridge(keras.layers.Layer):
         )
 
     def build(self, states_shape):
+        if not states_shape or not isinstance(states_shape[0], (list, tuple)):
+            raise ValueError(
+                "Bridge must be called on a list of states, such as [state] "
+                f"of a GRU. Received: one of shape {tuple(states_shape)}."
+            )
         self.dense.build((None, sum(shape[-1] for shape in states_shape)))
         self.built = True
 

@@ -6,8 +6,14 @@ import keras
 from keras import ops
 
 from keras_attention import functional, recurrent_cells
+from keras_attention.attention_inputs import check_dropout
 from keras_attention.piece import PACKAGE
-from keras_attention.registry import positive_integer
+from keras_attention.registry import (
+    check_boolean,
+    check_name,
+    check_seed,
+    positive_integer,
+)
 from keras_attention.time_loop import time_loop
 
 CELLS = {"gru": keras.layers.GRUCell, "lstm": keras.layers.LSTMCell}
@@ -101,11 +107,10 @@ class RecurrentEncoder(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if cell not in CELLS:
-            raise ValueError(
-                f"`cell` must be one of {sorted(CELLS)}. "
-                f"Received: cell={cell!r}."
-            )
+        check_name("cell", cell, CELLS)
+        check_boolean("bidirectional", bidirectional)
+        check_dropout(dropout)
+        check_seed(seed)
         self.units = positive_integer("units", units)
         self.cell = cell
         self.num_layers = positive_integer("num_layers", num_layers)

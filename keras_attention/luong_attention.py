@@ -8,7 +8,7 @@ from keras_attention import scores
 from keras_attention.attention_inputs import refuse_keras_arguments
 from keras_attention.base_attention import BaseAttention
 from keras_attention.piece import PACKAGE
-from keras_attention.registry import positive_integer
+from keras_attention.registry import check_name, positive_integer
 from keras_attention.serialization import serialized
 
 LUONG_SCORES = ("dot", "scaled_dot", "general", "concat")
@@ -71,12 +71,12 @@ class LuongAttention(BaseAttention):
         **kwargs,
     ):
         refuse_keras_arguments(type(self).__name__, score, kwargs)
-        if score not in LUONG_SCORES:
-            raise ValueError(
-                f"`score` must be one of {LUONG_SCORES}. "
-                f"Received: score={score!r}. Other scores go into "
-                "`keras_attention.Attention(score=...)`."
-            )
+        check_name(
+            "score",
+            score,
+            LUONG_SCORES,
+            "Other scores go into `keras_attention.Attention(score=...)`.",
+        )
         if units is not None and score != "concat":
             raise ValueError(
                 f"`units` belongs to score='concat'. Received: score={score!r}"

@@ -30,6 +30,8 @@ class Past(NamedTuple):
         Args:
             alignments: `(batch, target_len, source_len)`, of this call.
         """
+        if alignments.shape[1] == 0:
+            return self
         return Past(
             None if self.alignments is None else alignments[:, -1],
             None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import numbers
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
@@ -43,6 +43,44 @@ def get(
             f"instance. Received: {identifier!r}"
         )
     return identifier
+
+
+def check_name(name: str, value: Any, known: Iterable[str], more="") -> None:
+    """Raises a ValueError unless `value` is one of the known names.
+
+    Args:
+        name: of the argument, for the error.
+        value: what was given.
+        known: the names.
+        more: a sentence that the error ends with.
+    """
+    known = sorted(known)
+    if value in known:
+        return
+    near = difflib.get_close_matches(str(value), known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(
+        f"`{name}` must be one of {known}. Received: {name}={value!r}.{hint}"
+        + (f" {more}" if more else "")
+    )
+
+
+def check_boolean(name: str, value: Any) -> None:
+    """Raises a ValueError unless `value` is `True` or `False`."""
+    if not isinstance(value, bool):
+        raise ValueError(
+            f"`{name}` must be True or False. Received: {name}={value!r}."
+        )
+
+
+def check_seed(seed: Any) -> None:
+    """Raises a ValueError unless `seed` is an integer or `None`."""
+    is_integer = isinstance(seed, numbers.Integral)
+    if seed is not None and (isinstance(seed, bool) or not is_integer):
+        raise ValueError(
+            "`seed` must be an integer, or None for another one each time. "
+            f"Received: seed={seed!r}."
+        )
 
 
 def is_number(value: Any) -> bool:

@@ -29,9 +29,11 @@ def project(tensor: Tensor, kernel: Tensor) -> Tensor:
     >>> project(ops.ones((2, 3, 5)), ops.ones((5, 7))).shape
     TensorShape([2, 3, 7])
     """
-    length, (dim, units) = ops.shape(tensor)[1], kernel.shape
+    (batch, length, dim), units = ops.shape(tensor), kernel.shape[1]
     product = ops.matmul(ops.reshape(tensor, (-1, dim)), kernel)
-    return ops.reshape(product, (-1, length, units))
+    if not (isinstance(length, int) and length == 0):
+        batch = -1  # cheaper, but of nothing it cannot be told
+    return ops.reshape(product, (batch, length, units))
 
 
 def weight_normalized(vector: Tensor, gain: Tensor) -> Tensor:

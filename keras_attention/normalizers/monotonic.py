@@ -133,7 +133,7 @@ class Monotonic(Normalizer):
         )
 
     def call(self, scores, allowed=None, past=None, noise=None, training=False):
-        if scores.shape[1] not in (1, None):
+        if scores.shape[1] not in (0, 1, None):
             raise ValueError(
                 "A monotonic normaliser answers one query after the other: "
                 "`scores` must be of shape (batch, 1, source_len). Received: "

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.backends import tensorflow_only
 from tests.cases import (
     BATCH,
     CASES,
@@ -79,6 +80,37 @@ def test_saving_in_a_functional_model(case, tmp_path):
         again([target, source, MASK]), expected, strict=True
     ):
         np.testing.assert_allclose(numpy(actual), numpy(one), atol=1e-6)
+
+
+@pytest.mark.parametrize("case", sweep(CASES))
+def test_cloning_a_functional_model(case):
+    model = randomize(case.functional())
+    again = keras.models.clone_model(model)
+    assert again.count_params() == model.count_params()
+    again.set_weights(model.get_weights())
+    inputs = [*case.data(), MASK]
+    for actual, one in zip(again(inputs), model(inputs), strict=True):
+        np.testing.assert_allclose(numpy(actual), numpy(one), atol=1e-6)
+    lines = []
+    model.summary(print_fn=lines.append)
+    assert f"{model.count_params():,}" in "\n".join(lines)
+
+
+@tensorflow_only
+@pytest.mark.parametrize("case", sweep(REPRESENTATIVE))
+def test_exporting_a_functional_model(case, tmp_path):
+    """By Keras's own `export`, as a SavedModel with free sizes."""
+    import tensorflow as tf
+
+    model = randomize(case.functional())
+    model.export(tmp_path / "model", verbose=False)
+    loaded = tf.saved_model.load(tmp_path / "model")
+    for seed in (0, 1):
+        inputs = [*case.data(seed=seed), MASK]
+        for actual, one in zip(
+            loaded.serve(inputs), model(inputs), strict=True
+        ):
+            np.testing.assert_allclose(numpy(actual), numpy(one), atol=1e-5)
 
 
 RELOAD = """

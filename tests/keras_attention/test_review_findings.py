@@ -158,6 +158,21 @@ MEMORIES = numbers(BATCH, SOURCE, MEMORY)
         (lambda: ka.Bridge(QUERY), "must be a list of the widths"),
         (lambda: ka.Bridge([]), "must be a list of the widths"),
         (lambda: ka.Bridge([2.5]), "must be a positive integer"),
+        (call(ka.Bridge([QUERY]), numbers(BATCH, 13)), "list of states"),
+        (lambda: ka.LuongAttention("dott"), "one of .* Did you mean 'dot'"),
+        (lambda: ka.Attention(dropout=0.1, seed=True), "must be an integer"),
+        (
+            lambda: ka.RecurrentEncoder(QUERY, cell="lstn"),
+            "Did you mean 'lstm'",
+        ),
+        (
+            lambda: ka.RecurrentEncoder(QUERY, bidirectional="no"),
+            "must be True or False",
+        ),
+        (
+            lambda: ka.RecurrentEncoder(QUERY, dropout="a"),
+            "must be a number in",
+        ),
     ],
 )
 def test_errors_say_what_was_expected(make, message):
