@@ -17,6 +17,22 @@ class Normalizer(Piece):
 
     Attributes:
         is_hard: whether alignments are one-hot at inference.
+
+    Example: a normaliser of one's own, the same weight for all that is seen.
+
+    >>> class Mean(Normalizer):
+    ...     def call(
+    ...         self, scores, allowed=None, past=None, noise=None,
+    ...         training=False,
+    ...     ):
+    ...         seen = ops.ones_like(scores)
+    ...         if allowed is not None:
+    ...             seen = ops.where(allowed, seen, 0.0)
+    ...         total = ops.sum(seen, axis=-1, keepdims=True)
+    ...         return seen / ops.maximum(total, 1.0)
+    >>> attention = keras_attention.Attention(normalizer=Mean())
+    >>> attention([ops.ones((1, 2, 4)), ops.ones((1, 3, 4))]).shape
+    TensorShape([1, 2, 4])
     """
 
     is_hard = False

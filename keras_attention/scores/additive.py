@@ -23,6 +23,17 @@ class AdditiveScore(Score):
     Weights: `query_kernel` `(query_dim, units)`, `key_kernel`
     `(key_dim, units)`, `scale` `(units,)`, and `bias` `(units,)`.
 
+    Call arguments:
+        query: `(batch, target_len, query_dim)`.
+        keys: what `project_keys` made of the key `(batch, source_len,
+            key_dim)`: `(batch, source_len, units)`.
+
+    Returns:
+        Scores `(batch, target_len, source_len)`.
+
+    Raises:
+        ValueError: unless `units` is a positive integer or `None`.
+
     Example:
 
     >>> score, key = AdditiveScore(7), keras.ops.ones((1, 3, 5))

@@ -14,6 +14,16 @@ class Score(Piece):
     `keys_shape` is the shape of the keys before projection, and overrides
     `call`, and `project_keys` if the keys have a projection. One that
     `remembers` something is called with a third argument, the `Past`.
+
+    Example: a score of one's own, the negative squared distance.
+
+    >>> class Distance(Score):
+    ...     def call(self, query, keys):
+    ...         between = ops.expand_dims(query, 2) - ops.expand_dims(keys, 1)
+    ...         return -ops.sum(ops.square(between), axis=-1)
+    >>> attention = keras_attention.Attention(score=Distance())
+    >>> attention([ops.ones((1, 2, 4)), ops.ones((1, 3, 4))]).shape
+    TensorShape([1, 2, 4])
     """
 
     def build(self, query_shape, keys_shape):

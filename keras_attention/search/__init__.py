@@ -53,5 +53,11 @@ SEARCHES = {
 
 
 def get(identifier):
-    """Returns the `Search` that a name or an instance stands for."""
+    """Returns the `Search` that a name or an instance stands for.
+
+    Example:
+
+    >>> type(get("beam")).__name__
+    'BeamSearch'
+    """
     return _get(identifier, SEARCHES, Search, "search")

@@ -16,6 +16,11 @@ def length_penalty(lengths, exponent):
 
     Returns:
         float32, shaped like `lengths`.
+
+    Example:
+
+    >>> length_penalty(ops.array([1, 7]), 1.0).numpy()
+    array([1., 2.], dtype=float32)
     """
     ratio = (5.0 + ops.cast(lengths, "float32")) / 6.0
     return ops.power(ratio, float(exponent))

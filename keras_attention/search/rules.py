@@ -39,7 +39,19 @@ class Progress(NamedTuple):
 
 
 class Rule:
-    """Base class of rules."""
+    """Base class of rules: what may not be said now.
+
+    Example: a rule of one's own, no token twice in a row.
+
+    >>> class NoEcho(Rule):
+    ...     def __call__(self, progress):
+    ...         latest = progress.tokens[:, progress.time - 1]
+    ...         tokens = ops.arange(progress.vocabulary)
+    ...         return ops.not_equal(tokens, ops.expand_dims(latest, 1))
+    >>> progress = Progress(ops.array([[4, 0]]), 1, None, 2, 5)
+    >>> NoEcho()(progress).numpy().tolist()
+    [[True, True, True, True, False]]
+    """
 
     def __call__(self, progress):
         """Says which tokens may come next.

@@ -15,6 +15,16 @@ class CausalWindow(Window):
 
     For source and target that run at the same pace: self-attention, series,
     streams (Vaswani et al. 2017, section 3.2.3).
+
+    Example:
+
+    >>> attention = keras_attention.Attention(window="causal")
+    >>> _, alignments = attention(
+    ...     [ops.ones((1, 2, 4)), ops.ones((1, 3, 4))],
+    ...     return_attention_scores=True,
+    ... )
+    >>> alignments.numpy().tolist()
+    [[[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]]]
     """
 
     remembers = ("step",)

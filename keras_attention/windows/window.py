@@ -12,6 +12,22 @@ class Window(Piece):
 
     A subclass creates its weights in `build(query_shape)` and overrides
     `call`.
+
+    Example: a window of one's own, all positions but the first.
+
+    >>> class NotTheFirst(Window):
+    ...     def call(self, query, source_len, allowed=None, past=None):
+    ...         mask = ops.greater(ops.arange(source_len), 0)[None, None]
+    ...         if allowed is not None:
+    ...             mask = ops.logical_and(mask, allowed)
+    ...         return mask, None
+    >>> attention = keras_attention.Attention(window=NotTheFirst())
+    >>> _, alignments = attention(
+    ...     [ops.ones((1, 1, 4)), ops.ones((1, 3, 4))],
+    ...     return_attention_scores=True,
+    ... )
+    >>> alignments.numpy().tolist()
+    [[[0.0, 0.5, 0.5]]]
     """
 
     def build(self, query_shape):

@@ -18,6 +18,31 @@ MODULES = sorted(
 )
 
 
+PUBLIC = sorted(
+    {
+        (package.__name__, name)
+        for package in (
+            keras_attention,
+            keras_attention.functional,
+            keras_attention.migrate,
+            keras_attention.normalizers,
+            keras_attention.scores,
+            keras_attention.search,
+            keras_attention.windows,
+        )
+        for name in package.__all__
+    }
+)
+
+
+@pytest.mark.parametrize(("package", "name"), PUBLIC)
+def test_what_is_public_has_an_example(package, name):
+    thing = getattr(importlib.import_module(package), name)
+    if not callable(thing) or hasattr(thing, "_fields"):
+        pytest.skip("a table, a module, or a tuple that others return")
+    assert ">>> " in thing.__doc__ or "```python" in thing.__doc__
+
+
 @pytest.mark.skipif(
     BACKEND != "tensorflow", reason="they print as TensorFlow's tensors do"
 )
