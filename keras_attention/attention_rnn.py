@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from keras_attention import recurrent_cells
+from keras_attention import functional, recurrent_cells
 from keras_attention.attention_cell import AttentionCell
 from keras_attention.attention_inputs import agree
 from keras_attention.cell_steps import join
@@ -25,7 +25,8 @@ class AttentionRNN(keras.layers.Layer):
 
     Args:
         cell: an `AttentionCell`.
-        return_sequences: return the outputs of all steps, not of the last.
+        return_sequences: return the outputs of all steps, not of the last
+            one that is not masked.
         return_state: also return the states after the last step.
         return_attention_scores: also return the alignments.
         **kwargs: as in `keras.layers.Layer` (`name`, `dtype`, ...).
@@ -53,8 +54,9 @@ class AttentionRNN(keras.layers.Layer):
     Masking:
         Masked memory is never looked at, whatever it holds. A mask of the
         inputs is passed on, but does not hold the states: targets are padded
-        on the right, where nothing after them counts. A loss of the attention
-        (coverage) leaves masked steps out.
+        on the right, where nothing after them counts. So the states that
+        `return_state` returns are those after the padding. A loss of the
+        attention (coverage) leaves masked steps out.
 
     Raises:
         ValueError: if `cell` is not an `AttentionCell`, or on an initial
@@ -128,7 +130,7 @@ class AttentionRNN(keras.layers.Layer):
             inputs_mask,
         )
         if not self.return_sequences:
-            outputs = outputs[:, -1]
+            outputs = functional.last_unmasked(outputs, inputs_mask)
         results = [outputs]
         if self.return_attention_scores:
             results.append(alignments)

@@ -22,6 +22,7 @@ from keras_attention.functional.locations import (
 from keras_attention.functional.masks import (
     both,
     causal_mask,
+    last_unmasked,
     lowest,
     zero_masked,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "in_turn",
     "location_features",
     "log_probability",
+    "last_unmasked",
     "lowest",
     "masked_hardmax",
     "masked_log_softmax",

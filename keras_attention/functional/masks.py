@@ -63,6 +63,32 @@ def zero_masked(tensor: Tensor, mask: Tensor | None) -> Tensor:
     return ops.where(ops.expand_dims(mask, -1), tensor, ops.zeros_like(tensor))
 
 
+def last_unmasked(tensor: Tensor, mask: Tensor | None) -> Tensor:
+    """Returns what stands at the last position where the mask is on.
+
+    Zeros where it is on nowhere. Without a mask it is the last position.
+
+    Args:
+        tensor: `(batch, len, dim)`.
+        mask: boolean `(batch, len)`, or `None`.
+
+    Returns:
+        `(batch, dim)`.
+
+    Example:
+
+    >>> mask = ops.array([[True, True, False]])
+    >>> last_unmasked(ops.array([[[1.0], [2.0], [3.0]]]), mask).numpy()
+    array([[2.]], dtype=float32)
+    """
+    if mask is None:
+        return tensor[:, -1]
+    positions = ops.arange(ops.shape(tensor)[1], dtype="int32")
+    last = ops.max(ops.where(mask, positions, -1), axis=1, keepdims=True)
+    there = ops.equal(positions, last)  # (batch, len)
+    return ops.sum(zero_masked(tensor, there), axis=1)
+
+
 def lowest(tensor: Tensor) -> Tensor:
     """Returns a finite number at the lower end of a tensor's dtype.
 

@@ -139,3 +139,7 @@ def test_the_last_output_alone(decoder):
     last = ka.AttentionRNN(layer.cell, return_sequences=False)
     actual = last(target, memory=memory)
     np.testing.assert_allclose(numpy(actual), numpy(whole)[:, -1], atol=1e-6)
+    mask = np.array([[True, True, False], [False, False, False]])
+    actual = last(target, memory=memory, inputs_mask=mask)
+    expected = [numpy(whole)[0, 1], 0.0 * numpy(whole)[1, 0]]
+    np.testing.assert_allclose(numpy(actual), expected, atol=1e-6)
