@@ -12,12 +12,16 @@ from keras_attention.functional.precision import widened
 
 Tensor = Any  # a tensor of whichever backend Keras runs on
 
+# Scores that overflowed become this; it is far above `lowest`.
+HIGH = 1e38
+
 
 def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     """Returns the softmax over the last axis, over unmasked positions only.
 
     Computed in at least float32 and cast back. Masked positions get exactly
-    zero; a row without any unmasked position is all zeros, never NaN.
+    zero; a row without any unmasked position is all zeros, never NaN. Scores
+    that have overflowed share the weight among themselves.
 
     Args:
         scores: `(..., source_len)`, any float dtype.
@@ -32,24 +36,25 @@ def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     array([[1., 0.]], dtype=float32)
     """
     dtype = keras.backend.standardize_dtype(scores.dtype)
-    wide = widened(scores)
-    if mask is None:
-        return ops.cast(_softmax(wide), dtype)
-    return ops.cast(_masked_softmax(wide, mask), dtype)
+    return ops.cast(_masked_softmax(widened(scores), mask), dtype)
 
 
-def _masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
+def _masked_softmax(scores: Tensor, mask: Tensor | None) -> Tensor:
+    def only_unmasked(tensor: Tensor, otherwise: Tensor) -> Tensor:
+        return tensor if mask is None else ops.where(mask, tensor, otherwise)
+
     @ops.custom_gradient
     def compute(scores: Tensor) -> Any:
-        alignments = _softmax(ops.where(mask, scores, lowest(scores)))
-        alignments = ops.where(mask, alignments, 0.0)
+        finite = ops.clip(scores, -HIGH, HIGH)
+        alignments = _softmax(only_unmasked(finite, lowest(scores)))
+        alignments = only_unmasked(alignments, 0.0)
 
         # Only the alignments are kept for it: fewer tensors of this size
         # than the steps above would leave.
         def gradient(*args: Tensor, upstream: Tensor = None) -> Tensor:
             if upstream is None:
                 (upstream,) = args
-            upstream = ops.where(mask, upstream, 0.0)
+            upstream = only_unmasked(upstream, 0.0)
             mean = ops.sum(alignments * upstream, axis=-1, keepdims=True)
             return alignments * (upstream - mean)
 

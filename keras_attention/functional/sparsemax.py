@@ -7,10 +7,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_attention.functional.masks import lowest
 from keras_attention.functional.precision import widened
 
 Tensor = Any  # a tensor of whichever backend Keras runs on
+
+HIGHEST = 3.4028234e38  # what float32 can hold; infinite scores become this
 
 
 def masked_sparsemax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -36,12 +37,12 @@ def masked_sparsemax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     array([[0.75, 0.25, 0.  ]], dtype=float32)
     """
     dtype = keras.backend.standardize_dtype(scores.dtype)
-    wide = widened(scores)
-    seen = wide if mask is None else ops.where(mask, wide, lowest(wide))
+    wide = ops.clip(widened(scores), -HIGHEST, HIGHEST)
+    seen = wide if mask is None else ops.where(mask, wide, -HIGHEST)
     # A constant added to all scores changes nothing. With the highest at zero,
     # one of -1 or less is never in the support: clipped there, they keep
     # the sums below small, and masked ones are of no account.
-    highest = ops.max(seen, axis=-1, keepdims=True, initial=lowest(wide))
+    highest = ops.max(seen, axis=-1, keepdims=True, initial=-HIGHEST)
     shifted = seen - ops.stop_gradient(highest)
     support = _support(ops.stop_gradient(ops.clip(shifted, -1.0, 0.0)))
     if mask is not None:

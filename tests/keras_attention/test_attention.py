@@ -236,7 +236,7 @@ def test_numpy_integers_are_integers():
         (lambda: ka.AdditiveAttention(2.5), "Received: units=2.5"),
         (lambda: ka.AdditiveAttention(True), "use_scale"),
         (lambda: ka.AdditiveAttention(3, dropout=1.0), r"\[0, 1\)"),
-        (lambda: ka.LuongAttention("generall"), "'scaled_dot', 'general'"),
+        (lambda: ka.LuongAttention("generall"), "Did you mean 'general'"),
         (lambda: ka.LuongAttention("dot", units=3), "belongs to"),
         (lambda: ka.LuongAttention("concat", units=0), "positive integer"),
         (lambda: ka.Attention("generl"), "Did you mean 'general'?"),
