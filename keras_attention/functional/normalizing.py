@@ -40,27 +40,32 @@ def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
 
 
 def _masked_softmax(scores: Tensor, mask: Tensor | None) -> Tensor:
+    # As a float, for which a gradient can be returned, and as an argument:
+    # JAX loses track of what a function takes from around it, in a loop.
+    floats = () if mask is None else (ops.cast(mask, scores.dtype),)
+    return _softmax_of_unmasked(scores, *floats)
+
+
+@ops.custom_gradient
+def _softmax_of_unmasked(scores: Tensor, *mask: Tensor) -> Any:
     def only_unmasked(tensor: Tensor, otherwise: Tensor) -> Tensor:
-        return tensor if mask is None else ops.where(mask, tensor, otherwise)
+        return ops.where(mask[0] > 0, tensor, otherwise) if mask else tensor
 
-    @ops.custom_gradient
-    def compute(scores: Tensor) -> Any:
-        finite = ops.clip(scores, -HIGH, HIGH)
-        alignments = _softmax(only_unmasked(finite, lowest(scores)))
-        alignments = only_unmasked(alignments, 0.0)
+    finite = ops.clip(scores, -HIGH, HIGH)
+    alignments = _softmax(only_unmasked(finite, lowest(scores)))
+    alignments = only_unmasked(alignments, 0.0)
 
-        # Only the alignments are kept for it: fewer tensors of this size
-        # than the steps above would leave.
-        def gradient(*args: Tensor, upstream: Tensor = None) -> Tensor:
-            if upstream is None:
-                (upstream,) = args
-            upstream = only_unmasked(upstream, 0.0)
-            mean = ops.sum(alignments * upstream, axis=-1, keepdims=True)
-            return alignments * (upstream - mean)
+    # Only the alignments are kept for it: fewer tensors of this size than the
+    # steps above would leave.
+    def gradient(*args: Tensor, upstream: Tensor = None) -> Any:
+        if upstream is None:
+            (upstream,) = args
+        upstream = only_unmasked(upstream, 0.0)
+        mean = ops.sum(alignments * upstream, axis=-1, keepdims=True)
+        by_scores = alignments * (upstream - mean)
+        return (by_scores, ops.zeros_like(mask[0])) if mask else by_scores
 
-        return alignments, gradient
-
-    return compute(scores)
+    return alignments, gradient
 
 
 def _softmax(scores: Tensor) -> Tensor:
