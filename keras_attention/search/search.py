@@ -41,6 +41,14 @@ class Search:
         end_token: id that ends one.
         rules: list of `Rule`s (or their names or configs), which say what
             must not be said; see `keras_attention.search.rules`.
+
+    Example: a step that says the token after the last one.
+
+    >>> def step(tokens, states, memory):
+    ...     return 9.0 * ops.one_hot(tokens + 3, 7), states, None
+    >>> search = keras_attention.search.get("greedy")
+    >>> search(step, [ops.zeros((1, 1))], None, max_length=1).tokens.numpy()
+    array([[4]], dtype=int32)
     """
 
     def __init__(self, start_token=1, end_token=2, rules=()):
@@ -62,7 +70,7 @@ class Search:
                 passed on to `step`. The caller tiles nothing.
             max_length: the most tokens to say, a positive integer, or an
                 int32 tensor `(batch,)` with a limit for each row; see
-                `length_limits`.
+                `length_limits`. `RowLimits` also say how wide the result is.
             source_mask: boolean `(batch, source_len)`, `True` = a token of
                 the source, for what depends on the source's length.
             prefix: int32 `(batch, prefix_len)`, tokens that the answers must
@@ -147,10 +155,27 @@ def length_limits(source_lengths, ratio=1.0, extra=0, longest=None):
     return limits if longest is None else ops.minimum(limits, longest)
 
 
+class RowLimits(NamedTuple):
+    """Limits of rows, and how wide what a search returns is.
+
+    As `max_length` where the width must be known when a function is traced:
+    the largest limit is a tensor, so the width would be unknown.
+
+    Attributes:
+        limits: int32 `(batch,)`, the most tokens of each row.
+        longest: integer or scalar tensor, the width; no limit above it.
+    """
+
+    limits: Any
+    longest: Any
+
+
 def row_limits(max_length, batch):
-    """Returns `(limits (batch,), the largest of them)`, int32."""
+    """Returns `RowLimits`, whose width is the largest limit if not given."""
+    if isinstance(max_length, RowLimits):
+        return max_length
     limits = ops.broadcast_to(ops.cast(max_length, "int32"), (batch,))
-    return limits, ops.max(limits, initial=0)  # 0 for an empty batch
+    return RowLimits(limits, ops.max(limits, initial=0))  # of an empty batch
 
 
 def write(buffer, time, column):
