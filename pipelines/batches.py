@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from pipelines import transforms
+from pipelines import tokenizers, transforms
 from pipelines.boundaries import (
     check_boundaries,
     choose_boundaries,
@@ -13,7 +13,6 @@ from pipelines.boundaries import (
 )
 from pipelines.corpus import Corpus
 from pipelines.errors import UserError
-from pipelines.text import SubwordTokenizer
 
 
 class EpochBatches:
@@ -56,7 +55,7 @@ class EpochBatches:
 
     Example:
 
-    >>> tokenizer = SubwordTokenizer.train(["a b c"], 10)
+    >>> tokenizer = tokenizers.train(["a b c"], 10)
     >>> corpus = Corpus(["a", "a b", "c"], ["b", "c", "c b a"])
     >>> data = EpochBatches(
     ...     corpus, tokenizer, tokenizer, batch_size=2, boundaries=[4, 8],
@@ -71,8 +70,8 @@ class EpochBatches:
     def __init__(
         self,
         corpus: Corpus,
-        source_tokenizer: SubwordTokenizer,
-        target_tokenizer: SubwordTokenizer,
+        source_tokenizer: tokenizers.Tokenizer,
+        target_tokenizer: tokenizers.Tokenizer,
         *,
         batch_size: int = 64,
         boundaries: Sequence[int] | None = None,
@@ -177,8 +176,8 @@ class EpochBatches:
 
 def batches(
     corpus: Corpus,
-    source_tokenizer: SubwordTokenizer,
-    target_tokenizer: SubwordTokenizer,
+    source_tokenizer: tokenizers.Tokenizer,
+    target_tokenizer: tokenizers.Tokenizer,
     *,
     epoch: int = 0,
     **options: object,
@@ -197,7 +196,7 @@ def batches(
 
     Example:
 
-    >>> tokenizer = SubwordTokenizer.train(["a b c"], 10)
+    >>> tokenizer = tokenizers.train(["a b c"], 10)
     >>> corpus = Corpus(["a", "a b"], ["b", "c"])
     >>> len(batches(corpus, tokenizer, tokenizer, batch_size=2))
     1

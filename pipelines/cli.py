@@ -5,7 +5,6 @@ errors in what was typed answer at once.
 """
 
 import functools
-import json
 import re
 import sys
 from collections.abc import Sequence
@@ -15,20 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from export.errors import ExportError
+from pipelines import cli_evaluate, cli_show, cli_train, cli_translate
 from pipelines import cli_options as options
-from pipelines import recipe as recipes
 from pipelines.errors import UserError
-from pipelines.files import read_lines, write_whole
-from pipelines.terminal import (
-    fail,
-    guarded,
-    prepare_tensorflow,
-    progress_bar,
-    say,
-    version,
-)
+from pipelines.files import read_lines
+from pipelines.terminal import fail, guarded, version
 
 if TYPE_CHECKING:
+    from export.settings import ExportSettings
     from pipelines.run import Run
 
 PROGRAM = "keras-attention"
@@ -56,6 +49,7 @@ def common(
     keras-attention train demo --run-dir runs/demo  train, or go on
     keras-attention evaluate runs/demo              BLEU, chrF, perplexity
     keras-attention translate runs/demo             type sentences
+    keras-attention score runs/demo --data a.tsv    how likely pairs are
     keras-attention plot runs/demo --text "Il pleut." --out rain.png
     keras-attention export runs/demo --format litert
 
@@ -63,121 +57,10 @@ def common(
     """
 
 
-@app.command()
-@command
-def train(
-    run_dir: options.NewRunFolder,
-    recipe: options.RecipeName = None,
-    data: options.DataFile = None,
-    source: options.SourceFile = None,
-    target: options.TargetFile = None,
-    assignments: options.Assignments = None,
-) -> None:
-    """Train a run, or go on with one.
-
-    The same command goes on with a training that was stopped, by Ctrl-C, by
-    a crash or by a time limit. Your own data need no recipe: validation and
-    test pairs are split off, and sizes are chosen that suit their number.
-
-    \b
-    keras-attention train demo --run-dir runs/demo
-    keras-attention train demo --run-dir runs/gru --set model.cell=gru
-    keras-attention train --data pairs.tsv --run-dir runs/mine
-    keras-attention train --source a.en --target a.de --run-dir runs/mine
-    """
-    chosen = recipes.override(
-        options.choose_recipe(recipe, data, source, target), assignments or []
-    )
-    prepare_tensorflow()
-    from pipelines.train import train as train_run
-
-    train_run(chosen, run_dir)
-    say(
-        f"Go on with: {PROGRAM} evaluate {run_dir}; {PROGRAM} translate "
-        f"{run_dir}; tensorboard --logdir {run_dir}"
-    )
-
-
-@app.command()
-@command
-def evaluate(
-    folder: options.RunFolder,
-    split: options.Split = "test",
-    beam_size: options.BeamSize = None,
-    length_penalty: options.LengthPenalty = None,
-    limit: options.Limit = 0,
-    shuffle_memories: options.ShuffleMemories = False,
-    batch_size: options.BatchSize = 32,
-) -> None:
-    """Translate the test set and score the translations.
-
-    Prints sacreBLEU and chrF with their signatures, perplexity and speed, and
-    writes results.json and translations.SPLIT.txt into the run folder.
-
-    \b
-    keras-attention evaluate runs/demo
-    keras-attention evaluate runs/demo --split validation --beam-size 1
-    """
-    run = _load(folder)
-    from rich.console import Console
-
-    from pipelines.evaluate import evaluate as evaluate_run
-    from pipelines.results import results_table
-
-    with progress_bar("translating") as progress:
-        results, _ = evaluate_run(
-            run,
-            split,
-            beam_size=beam_size,
-            length_penalty=length_penalty,
-            limit=limit,
-            shuffle_memories=shuffle_memories,
-            batch_size=batch_size,
-            progress=progress,
-        )
-    corpus = run.corpus(split)
-    if corpus.problems:
-        say(corpus.report())
-    Console().print(results_table(results))
-
-
-@app.command()
-@command
-def translate(
-    folder: options.RunFolder,
-    beam_size: options.BeamSize = None,
-    batch_size: options.BatchSize = 32,
-) -> None:
-    """Translate standard input to standard output, a line each.
-
-    At a terminal, type sentences; Ctrl-D ends. Empty lines stay empty.
-
-    \b
-    keras-attention translate runs/demo
-    keras-attention translate runs/demo < french.txt > english.txt
-    echo "Il pleut." | keras-attention translate runs/demo --beam-size 1
-    """
-    run = _load(folder)
-    from pipelines.stream import translate_stream
-
-    name = run.recipe.data.source_language
-    interactive = sys.stdin.isatty()
-
-    def prompt() -> None:
-        sys.stderr.write(f"{name}> ")
-        sys.stderr.flush()
-
-    translate_stream(
-        run,
-        sys.stdin.buffer,
-        sys.stdout.buffer,
-        warn=say,
-        prompt=prompt if interactive else None,
-        beam_size=beam_size,
-        batch_size=batch_size,
-    )
-    if interactive:
-        say("")
+app.command()(command(cli_train.train))
+app.command()(command(cli_evaluate.evaluate))
+app.command()(command(cli_translate.translate))
+app.command()(command(cli_translate.score))
 
 
 @app.command()
@@ -189,67 +72,36 @@ def export(
     check_on: options.CheckFile = None,
     check_lines: options.CheckLines = CHECKED,
     overwrite: options.Overwrite = False,
+    quantize: options.Quantize = "none",
 ) -> None:
     """Write a file that translates without this project, and check it.
 
     saved_model is for servers: sentences in, sentences out, in any process
     that has tensorflow and tensorflow_text. litert is for devices: one file,
-    run by ai-edge-litert without TensorFlow (see export.runtime). Both are
-    run in a fresh process and compared with the model; if they do not agree,
-    nothing is written.
+    run by ai-edge-litert without TensorFlow (see export.runtime).
+    litert_buckets is the same for runtimes that need fixed sizes: web pages
+    (see examples/browser) and LiteRT's CompiledModel. All are run in a fresh
+    process and compared with the model; if they do not agree, nothing is
+    written.
 
     \b
     keras-attention export runs/demo --format litert
+    keras-attention export runs/demo --format litert --quantize int8
     keras-attention export runs/demo --format saved_model --out model
     """
     from export import exporters
 
-    exporters.get(format)
+    exporters.check(format, quantize)
     lines = _check_lines(check_on) if check_on else None
-    run = _load(folder)
-    report = export_run(run, format, out, lines, check_lines, overwrite)
+    run = options.load_run(folder)
+    report = export_run(
+        run, format, out, lines, check_lines, overwrite, quantize
+    )
     _print_report(report)
 
 
-@app.command()
-@command
-def plot(
-    folder: options.RunFolder,
-    text: options.Text,
-    out: options.PicturePath,
-    beam_size: options.BeamSize = None,
-) -> None:
-    """Draw what the model looked at while it translated a sentence.
-
-    \b
-    keras-attention plot runs/demo --text "Il pleut." --out rain.png
-    """
-    from pipelines.plot import picture_format, save_alignment
-
-    picture_format(out)
-    run = _load(folder)
-    names = run.recipe.data
-    [translation] = run.translate([text], beam_size=beam_size)
-    save_alignment(
-        translation, out, names.source_language, names.target_language
-    )
-    print(translation.text)
-    say(f"The picture is {out}.")
-
-
-@app.command(name="recipes")
-@command
-def list_recipes() -> None:
-    """List the recipes that come along, and all keys of a recipe.
-
-    \b
-    keras-attention recipes | less
-    """
-    from rich.console import Console
-
-    from pipelines.listing import print_recipes
-
-    print_recipes(Console())
+app.command()(command(cli_show.plot))
+app.command(name="recipes")(command(cli_show.list_recipes))
 
 
 def export_run(
@@ -259,6 +111,7 @@ def export_run(
     sentences: Sequence[str] | None = None,
     limit: int = CHECKED,
     overwrite: bool = False,
+    quantize: str = "none",
 ) -> Any:
     """Exports a run with the settings of its recipe.
 
@@ -269,44 +122,66 @@ def export_run(
         sentences: Sentences to compare on; None for the test set.
         limit: Most sentences to compare on.
         overwrite: Replace whatever stands there, not only an earlier export.
+        quantize: How a LiteRT file stores its weights; see
+            `export.quantizations`.
 
     Returns:
-        The `export.report.Report`, also written as JSON beside an artifact
-        in the run folder.
+        The `export.report.Report`, also written beside the artifact, as JSON
+        and as Markdown.
     """
     from export.exporters import export_model
-    from export.settings import ExportSettings
 
-    data, search = run.recipe.data, run.recipe.search
     name = re.sub(r"[^\w.-]+", "_", run.recipe.name) or "model"
     place = run.folder / "export"
-    names = {"litert": f"{name}.tflite"}
+    names = {
+        "saved_model": name,
+        "litert": f"{name}.tflite",
+        "litert_buckets": f"{name}.buckets.tflite",
+    }
+    references = None
     if sentences is None:
-        sentences = run.corpus("test").sources
+        corpus = run.corpus("test")
+        sentences, references = corpus.sources, corpus.targets[:limit]
     report = export_model(
         format,
         run.model,
         out or place / names.get(format, format),
         source_tokenizer=run.source_tokenizer,
         target_tokenizer=run.target_tokenizer,
-        settings=ExportSettings(
-            max_source_len=data.max_source_len,
-            max_target_len=data.max_target_len,
-            max_length_factor=search.max_length_factor,
-            max_length_extra=search.max_length_extra,
-            beam_size=search.beam_size,
-            length_penalty=search.length_penalty,
-            name=run.recipe.name,
-            source_language=data.source_language,
-            target_language=data.target_language,
-        ),
+        settings=export_settings(run, quantize),
         sentences=sentences[:limit],
         overwrite=overwrite,
+        references=references,
     )
-    if out is None:
-        text = json.dumps(report.to_json(), indent=2, ensure_ascii=False)
-        write_whole(place / f"{format}.report.json", text.encode() + b"\n")
+    report.write(f"{out or place / format}.report")
     return report
+
+
+def export_settings(run: "Run", quantize: str = "none") -> "ExportSettings":
+    """What an artifact of a run is told: its recipe's limits and search.
+
+    Args:
+        run: A trained run.
+        quantize: How a LiteRT file stores its weights.
+
+    Returns:
+        The settings.
+    """
+    from export.settings import ExportSettings
+
+    data, search = run.recipe.data, run.recipe.search
+    return ExportSettings(
+        max_source_len=data.max_source_len,
+        max_target_len=data.max_target_len,
+        max_length_factor=search.max_length_factor,
+        max_length_extra=search.max_length_extra,
+        beam_size=search.beam_size,
+        length_penalty=search.length_penalty,
+        name=run.recipe.name,
+        source_language=data.source_language,
+        target_language=data.target_language,
+        quantize=quantize,
+    )
 
 
 def _print_report(report: Any) -> None:
@@ -370,11 +245,3 @@ def _check_lines(path: Path) -> list[str]:
     if not lines:
         raise UserError(f"{path} has no sentence.", "Give one a line.")
     return lines
-
-
-def _load(folder: Path) -> "Run":
-    """Loads a run, after what can be said of it without TensorFlow."""
-    prepare_tensorflow()
-    from pipelines.run import load
-
-    return load(folder)

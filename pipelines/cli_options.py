@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,16 +11,12 @@ from pipelines.corpus import read_parallel
 from pipelines.errors import UserError
 from pipelines.recipe import Recipe
 from pipelines.recipe_sizes import recipe_for
+from pipelines.terminal import prepare_tensorflow
+
+if TYPE_CHECKING:
+    from pipelines.run import Run
 
 RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")]
-BeamSize = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        help="Hypotheses kept; 1 is greedy, the fastest. "
-        "Default: the recipe's search.beam_size.",
-    ),
-]
 BatchSize = Annotated[int, typer.Option(min=1, help="Sentences at a time.")]
 
 # train
@@ -59,14 +55,6 @@ Assignments = Annotated[
 
 # evaluate
 Split = Annotated[str, typer.Option(help="train, validation or test.")]
-LengthPenalty = Annotated[
-    float | None,
-    typer.Option(
-        min=0,
-        help="Favours long translations the more, the higher. "
-        "Default: the recipe's search.length_penalty.",
-    ),
-]
 Limit = Annotated[
     int, typer.Option(min=0, help="Use the first pairs only; 0: all.")
 ]
@@ -80,13 +68,17 @@ ShuffleMemories = Annotated[
 ]
 
 # export
-Format = Annotated[str, typer.Option(help="saved_model or litert.")]
+Format = Annotated[
+    str, typer.Option(help="saved_model, litert or litert_buckets.")
+]
 ExportPath = Annotated[
     Path | None,
     typer.Option(
         metavar="PATH",
-        help="Where to. Default: DIR/export/saved_model, or "
-        "DIR/export/NAME.tflite.",
+        help="Where to. Default: DIR/export/NAME.tflite (NAME.buckets.tflite "
+        "for litert_buckets), or the folder DIR/export/NAME, which gets a "
+        "folder for the version, 1; PATH may name another, as in "
+        "models/NAME/2.",
     ),
 ]
 CheckFile = Annotated[
@@ -107,6 +99,14 @@ Overwrite = Annotated[
         help="Replace whatever stands at PATH, not only an earlier export.",
     ),
 ]
+Quantize = Annotated[
+    str,
+    typer.Option(
+        metavar="HOW",
+        help="Of litert: none, float16 (half the size), int8 (a quarter, and "
+        "faster) or int4 (a fifth, faster still, less exact).",
+    ),
+]
 
 # plot
 Text = Annotated[str, typer.Option(help="The sentence to translate.")]
@@ -114,6 +114,14 @@ PicturePath = Annotated[
     Path,
     typer.Option(metavar="FILE", help="Picture: .png, .svg, .pdf or .jpg."),
 ]
+
+
+def load_run(folder: Path) -> "Run":
+    """Loads a run, after what can be said of it without TensorFlow."""
+    prepare_tensorflow()
+    from pipelines.run import load
+
+    return load(folder)
 
 
 def choose_recipe(

@@ -27,7 +27,8 @@ from pipelines.terminal import guarded, prepare_tensorflow, progress_bar
 
 if TYPE_CHECKING:
     from pipelines.results import Results
-    from pipelines.run import Run, Translation
+    from pipelines.run import Run
+    from pipelines.translation import Translation
 
 RECIPE = "demo"
 FOLDER = Path("runs") / RECIPE

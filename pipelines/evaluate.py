@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import UserError
 from pipelines.files import write_whole
 from pipelines.results import Results, read_results, write_results
+from pipelines.search_options import RECIPES_SEARCH, SearchOptions
 
 if TYPE_CHECKING:
-    from pipelines.run import Run, Translation
+    from pipelines.corpus import Corpus
+    from pipelines.run import Run
+    from pipelines.translation import Translation
 
 SPLITS = ("train", "validation", "test")
 
@@ -19,9 +24,8 @@ SPLITS = ("train", "validation", "test")
 def evaluate(
     run: Run,
     split: str = "test",
+    options: SearchOptions = RECIPES_SEARCH,
     *,
-    beam_size: int | None = None,
-    length_penalty: float | None = None,
     limit: int = 0,
     shuffle_memories: bool = False,
     batch_size: int = 32,
@@ -36,8 +40,7 @@ def evaluate(
     Args:
         run: From `pipelines.load`.
         split: "train", "validation" or "test".
-        beam_size: Hypotheses kept; 1 is greedy; None as the recipe says.
-        length_penalty: See `BeamSearch`; None as the recipe says.
+        options: How to search; otherwise as the recipe says.
         limit: Use the first pairs only; 0 uses all.
         shuffle_memories: Let each sentence of a batch attend to another
             one's memory, to see how much the model relies on attention.
@@ -54,54 +57,135 @@ def evaluate(
     Example:
 
     ```python
-    results, _ = evaluate(pipelines.load("runs/demo"), beam_size=1)
+    run = pipelines.load("runs/demo")
+    results, _ = evaluate(run, options=SearchOptions(beam_size=1))
     print(results.bleu)
     ```
     """
-    import sacrebleu
+    corpus, earlier = _prepare(run, split, limit)
+    if shuffle_memories:
+        batch_size = _batch_size_for_shuffling(len(corpus), batch_size)
+    results, translations = _evaluate(
+        run, split, corpus, options, batch_size, shuffle_memories, progress
+    )
+    if not shuffle_memories:
+        from pipelines.likelihood import likelihood
 
-    from pipelines.likelihood import likelihood
+        fit = likelihood(run, corpus)
+        results = dataclasses.replace(
+            results, perplexity=fit.perplexity, accuracy=fit.accuracy
+        )
+        texts = (" ".join(one.text.splitlines()) for one in translations)
+        write_whole(
+            run.folder / f"translations.{split}.txt",
+            "".join(f"{text}\n" for text in texts).encode(),
+        )
+    write_results(run.folder, run.recipe.name, [results], earlier)
+    return results, translations
 
+
+def compare_widths(
+    run: Run,
+    widths: Sequence[int],
+    split: str = "test",
+    options: SearchOptions = RECIPES_SEARCH,
+    *,
+    limit: int = 0,
+    batch_size: int = 32,
+    progress: Callable[[int], None] | None = None,
+) -> list[Results]:
+    """Evaluates beams of several sizes.
+
+    The results go into `results.json`, as those of `evaluate`.
+
+    Args:
+        run: From `pipelines.load`.
+        widths: Beam sizes; 1 is greedy.
+        split: "train", "validation" or "test".
+        options: How to search, but for the beam size.
+        limit: Use the first pairs only; 0 uses all.
+        batch_size: Sentences at a time.
+        progress: Called with the number of sentences done, batch by batch.
+
+    Returns:
+        The results of each width, without perplexity and accuracy, which do
+        not depend on it.
+
+    Raises:
+        UserError: As `evaluate`.
+    """
+    each = [dataclasses.replace(options, beam_size=size) for size in widths]
+    corpus, earlier = _prepare(run, split, limit)
+    found = [
+        _evaluate(run, split, corpus, one, batch_size, False, progress)[0]
+        for one in each
+    ]
+    # What `evaluate` found beside these stays.
+    fits = ("perplexity", "accuracy")
+    found = [
+        dataclasses.replace(
+            one, **{fit: earlier.get(one.key, {}).get(fit) for fit in fits}
+        )
+        for one in found
+    ]
+    write_results(run.folder, run.recipe.name, found, earlier)
+    return found
+
+
+def _prepare(run: Run, split: str, limit: int) -> tuple[Corpus, dict[str, Any]]:
+    """Reads the corpus and the earlier results, before it takes minutes."""
     if split not in SPLITS:
         raise UserError(
             f"There is no split {split!r} of a corpus.",
             f"Choose one of {', '.join(SPLITS)}.",
         )
-    earlier = read_results(run.folder)  # Before it takes minutes.
-    corpus = run.corpus(split).first(limit)
-    if shuffle_memories:
-        batch_size = _batch_size_for_shuffling(len(corpus), batch_size)
-    options: dict[str, Any] = {
-        "beam_size": beam_size,
-        "length_penalty": length_penalty,
+    return run.corpus(split).first(limit), read_results(run.folder)
+
+
+def _evaluate(
+    run: Run,
+    split: str,
+    corpus: Corpus,
+    options: SearchOptions,
+    batch_size: int,
+    shuffled: bool,
+    progress: Callable[[int], None] | None,
+) -> tuple[Results, list[Translation]]:
+    """Translates a corpus; returns all but perplexity and accuracy."""
+    import sacrebleu
+
+    further: dict[str, Any] = {
         "batch_size": batch_size,
-        "memory_transform": swap_memories if shuffle_memories else None,
+        "memory_transform": swap_memories if shuffled else None,
     }
-    run.translate(corpus.sources[:1], **options)  # Traced before the clock.
+    # Traced before the clock.
+    run.translate(corpus.sources[:1], options, **further)
     start = time.perf_counter()
-    translations = run.translate(corpus.sources, progress=progress, **options)
+    translations = run.translate(
+        corpus.sources, options, progress=progress, **further
+    )
     seconds = time.perf_counter() - start
     texts = [translation.text for translation in translations]
     bleu, chrf = sacrebleu.BLEU(), sacrebleu.CHRF()
     bleu_score = bleu.corpus_score(texts, [corpus.targets]).score
     chrf_score = chrf.corpus_score(texts, [corpus.targets]).score
-    fit = likelihood(run, corpus)
-    search = run.recipe.search
+    resolved = options.resolve(run.recipe)
+    rows = run.target_tokenizer.encode_lines(corpus.targets)
     results = Results(
         split=split,
         num_sentences=len(corpus),
-        beam_size=beam_size or search.beam_size,
-        length_penalty=(
-            search.length_penalty if length_penalty is None else length_penalty
-        ),
-        shuffled=shuffle_memories,
+        search=options.describe(run.recipe),
+        beam_size=resolved.beam_size,
+        length_penalty=resolved.length_penalty,
+        shuffled=shuffled,
+        mean_score=math.fsum(one.score for one in translations) / len(texts),
         bleu=bleu_score,
         bleu_signature=str(bleu.get_signature()),
         chrf=chrf_score,
         chrf_signature=str(chrf.get_signature()),
-        perplexity=None if shuffle_memories else fit.perplexity,
-        accuracy=None if shuffle_memories else fit.accuracy,
-        num_tokens=fit.num_tokens,
+        perplexity=None,
+        accuracy=None,
+        num_tokens=sum(len(row) + 1 for row in rows),
         too_long=[
             number
             for number, translation in enumerate(translations, start=1)
@@ -109,12 +193,6 @@ def evaluate(
         ],
         seconds=seconds,
     )
-    if not shuffle_memories:
-        lines = (" ".join(text.splitlines()) + "\n" for text in texts)
-        write_whole(
-            run.folder / f"translations.{split}.txt", "".join(lines).encode()
-        )
-    write_results(run.folder, run.recipe.name, results, earlier)
     return results, translations
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.corpus import Corpus
-from pipelines.text import END_ID, START_ID
+from pipelines.text import END_ID, START_ID, pad
 
 if TYPE_CHECKING:
     from pipelines.run import Run
@@ -90,9 +90,9 @@ def likelihood(run: Run, corpus: Corpus) -> Likelihood:
             (len(batch) + 1) * len(labels[following]) > TOKENS_PER_BATCH
         ):
             sums += score(
-                _pad([sources[i] for i in batch]),
-                _pad([[START_ID, *labels[i][:-1]] for i in batch]),
-                _pad([labels[i] for i in batch]),
+                pad([sources[i] for i in batch]),
+                pad([[START_ID, *labels[i][:-1]] for i in batch]),
+                pad([labels[i] for i in batch]),
             ).numpy()
             batch = []
     return Likelihood(
@@ -123,11 +123,3 @@ def _scorer(model: Any) -> Any:
         )
 
     return score
-
-
-def _pad(rows: list[list[int]]) -> tf.Tensor:
-    """Pads rows with zeros to int32 (rows, longest)."""
-    padded = np.zeros((len(rows), max(map(len, rows))), np.int32)
-    for row, ids in zip(padded, rows, strict=True):
-        row[: len(ids)] = ids
-    return tf.constant(padded)

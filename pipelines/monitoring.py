@@ -14,7 +14,7 @@ from pipelines.errors import UserError
 from pipelines.recipe import Recipe
 
 if TYPE_CHECKING:
-    from pipelines.run import Translation
+    from pipelines.translation import Translation
 
 STEPS_BETWEEN_LOSSES = 50
 NUM_SCORED = 100  # validation sentences that are translated for BLEU
@@ -52,7 +52,7 @@ class Monitor(keras.callbacks.Callback):
     ```python
     monitor = Monitor(
         "runs/demo/tensorboard",
-        lambda texts: run.translate(texts, beam_size=1),
+        lambda texts: run.translate(texts, SearchOptions(beam_size=1)),
         corpus.sources,
         corpus.targets,
         recipe,

@@ -32,7 +32,7 @@ def alignment_figure(
     token that goes on with a word begins with `·`; `⏎` is the end.
 
     Args:
-        translation: A `pipelines.run.Translation` with alignments.
+        translation: A `pipelines.translation.Translation` with alignments.
         source_language: Its name, for the title.
         target_language: Its name, for the title.
 

@@ -88,6 +88,11 @@ class DataRecipe:
     max_target_len: int = setting(
         64, "longer targets are dropped (tokens with the end token)", low=2
     )
+    tokenizer: str = setting(
+        "sentencepiece",
+        "tokens: subwords, characters, or words between white space",
+        choices=("sentencepiece", "character", "whitespace"),
+    )
     source_vocabulary: int = setting(
         8000, "size of the source vocabulary (tokens)", low=5
     )

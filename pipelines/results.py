@@ -3,6 +3,7 @@
 import datetime
 import importlib.metadata
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,12 @@ class Results:
     Attributes:
         split: "train", "validation" or "test".
         num_sentences: sentences that were translated.
-        beam_size: hypotheses kept; 1 is greedy.
-        length_penalty: see `BeamSearch`.
+        search: how it was searched, in a few words.
+        beam_size: hypotheses kept; 1 is greedy; None if it was drawn.
+        length_penalty: see `BeamSearch`; None if it was drawn.
         shuffled: whether each sentence was given another one's memory.
+        mean_score: of the translations: what the search looks for, the
+            log-probability in nats with its penalties.
         bleu: cased, detokenised sacreBLEU, in percent.
         bleu_signature: how it was computed.
         chrf: chrF2, in percent.
@@ -42,9 +46,11 @@ class Results:
 
     split: str
     num_sentences: int
-    beam_size: int
-    length_penalty: float
+    search: str
+    beam_size: int | None
+    length_penalty: float | None
     shuffled: bool
+    mean_score: float
     bleu: float
     bleu_signature: str
     chrf: float
@@ -63,14 +69,7 @@ class Results:
     @property
     def key(self) -> str:
         """What distinguishes this evaluation from others of the same run."""
-        parts = [
-            self.split,
-            f"{self.num_sentences} sentences",
-            "greedy"
-            if self.beam_size == 1
-            else f"beam {self.beam_size}, length penalty "
-            f"{self.length_penalty:g}",
-        ]
+        parts = [self.split, f"{self.num_sentences} sentences", self.search]
         if self.shuffled:
             parts.append("memories shuffled")
         return ", ".join(parts)
@@ -96,31 +95,36 @@ def read_results(folder: Path) -> dict[str, Any]:
 
 
 def write_results(
-    folder: Path, name: str, results: Results, earlier: dict[str, Any]
+    folder: Path,
+    name: str,
+    results: Sequence[Results],
+    earlier: dict[str, Any],
 ) -> None:
     """Writes `results.json`, wholly or not at all.
 
     Args:
         folder: The run folder.
         name: The recipe's name.
-        results: They take the place of earlier ones of the same key.
+        results: They take the place of earlier ones of the same keys.
         earlier: From `read_results`.
 
     Raises:
         UserError: If it cannot be written.
     """
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
-    entry = {
-        **asdict(results),
-        "sentences_per_second": results.sentences_per_second,
-        "date": datetime.datetime.now(datetime.UTC).isoformat(
-            timespec="seconds"
-        ),
-        "versions": {"keras_attention": version(), **versions},
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    entries = {
+        one.key: {
+            **asdict(one),
+            "sentences_per_second": one.sentences_per_second,
+            "date": now,
+            "versions": {"keras_attention": version(), **versions},
+        }
+        for one in results
     }
     content = {
         "recipe": name,
-        "evaluations": {**earlier, results.key: entry},
+        "evaluations": {**earlier, **entries},
     }
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     write_whole(folder / RESULTS, text.encode("utf-8"))
@@ -134,6 +138,7 @@ def results_table(results: Results) -> Any:
     table = Table(title=title, show_header=False, title_justify="left")
     table.add_row("sacreBLEU", f"{results.bleu:.2f}\n{results.bleu_signature}")
     table.add_row("chrF", f"{results.chrf:.2f}\n{results.chrf_signature}")
+    table.add_row("mean score", f"{results.mean_score:.4f}")
     if results.perplexity is not None:
         table.add_row(
             "perplexity",
@@ -152,5 +157,25 @@ def results_table(results: Results) -> Any:
             "cut sources",
             f"{len(results.too_long):,} longer than the model reads "
             f"(pairs {shown}{more})",
+        )
+    return table
+
+
+def widths_table(results: Sequence[Results]) -> Any:
+    """Lays the results of several beam sizes out as a `rich` table."""
+    from rich.table import Table
+
+    first = results[0]
+    title = f"{first.split}, {first.num_sentences} sentences"
+    table = Table(title=title, title_justify="left")
+    for name in ("search", "mean score", "sacreBLEU", "chrF", "sentences/s"):
+        table.add_column(name, justify="left" if name == "search" else "right")
+    for one in results:
+        table.add_row(
+            one.search,
+            f"{one.mean_score:.4f}",
+            f"{one.bleu:.2f}",
+            f"{one.chrf:.2f}",
+            f"{one.sentences_per_second:.1f}",
         )
     return table

@@ -4,52 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from keras_attention import search
 from pipelines import recipe as recipes
 from pipelines import task as tasks
+from pipelines import tokenizers
 from pipelines.corpus import Corpus
 from pipelines.errors import UserError
 from pipelines.files import write_whole
 from pipelines.recipe import Recipe
-from pipelines.text import END_ID, SubwordTokenizer
+from pipelines.search_function import search_function
+from pipelines.search_options import RECIPES_SEARCH, SearchOptions
+from pipelines.text import END_ID, pad
+from pipelines.translation import Translation
 
 VERSION = 1  # of the layout of a run folder
 MARK, RECIPE = "run.json", "recipe.toml"
 SOURCE_MODEL, TARGET_MODEL = "source.model", "target.model"
 BEST, LAST = "best.keras", "last.keras"
-
-
-@dataclass(frozen=True)
-class Translation:
-    """What a model says of one source, and what it looked at.
-
-    Attributes:
-        source: the text that was given.
-        text: the translation.
-        score: log-probability in nats, divided by the length penalty.
-        source_pieces: the tokens read, the end token included.
-        target_pieces: the tokens said, the end token included if it was said.
-        alignments: `(len(target_pieces), len(source_pieces))`, or None
-            without attention.
-        truncated: whether the source was longer than the model's limit, and
-            only its beginning was read.
-    """
-
-    source: str
-    text: str
-    score: float
-    source_pieces: list[str]
-    target_pieces: list[str]
-    alignments: np.ndarray | None
-    truncated: bool = False
 
 
 class Run:
@@ -67,8 +43,8 @@ class Run:
         folder: Path,
         recipe: Recipe,
         model: Any,
-        source_tokenizer: SubwordTokenizer,
-        target_tokenizer: SubwordTokenizer,
+        source_tokenizer: tokenizers.Tokenizer,
+        target_tokenizer: tokenizers.Tokenizer,
     ) -> None:
         self.folder = folder
         self.recipe = recipe
@@ -84,19 +60,17 @@ class Run:
     def translate(
         self,
         texts: Sequence[str],
+        options: SearchOptions = RECIPES_SEARCH,
         *,
-        beam_size: int | None = None,
-        length_penalty: float | None = None,
         batch_size: int = 32,
         memory_transform: Callable[[Any], Any] | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> list[Translation]:
-        """Translates sentences.
+        """Translates sentences: the best translation of each.
 
         Args:
             texts: sentences; an empty or blank one stays empty.
-            beam_size: hypotheses kept; 1 is greedy; None as the recipe says.
-            length_penalty: see `BeamSearch`; None as the recipe says.
+            options: how to search; otherwise as the recipe says.
             batch_size: sentences at a time, of similar length.
             memory_transform: a function on the `Memory` of a batch, between
                 encoder and search: for looking into the model.
@@ -108,48 +82,96 @@ class Run:
 
         Example: `pipelines.load("runs/demo").translate(["Je suis là."])`
         """
-        results: list[Translation | None] = [None] * len(texts)
-        for index, text in enumerate(texts):
-            if not text.strip():
-                results[index] = Translation(text, "", 0.0, [], [], None)
+        found = self.search(
+            texts,
+            options,
+            batch_size=batch_size,
+            memory_transform=memory_transform,
+            progress=progress,
+        )
+        return [translations[0] for translations in found]
+
+    def search(
+        self,
+        texts: Sequence[str],
+        options: SearchOptions = RECIPES_SEARCH,
+        *,
+        batch_size: int = 32,
+        memory_transform: Callable[[Any], Any] | None = None,
+        progress: Callable[[int], None] | None = None,
+        first: int = 0,
+    ) -> list[list[Translation]]:
+        """Translates sentences: the n best translations of each.
+
+        Args:
+            texts, options, batch_size, memory_transform, progress: as for
+                `translate`; n is `options.num_results`.
+            first: number of the first sentence. What sampling draws for a
+                sentence depends on its number.
+
+        Returns:
+            For each sentence its translations, the best first: at least one,
+            and fewer than n where the search found no more.
+
+        Example: `run.search(["Je suis là."], SearchOptions(num_results=3))`
+        """
         limit = self.recipe.data.max_source_len - 1
         rows = self.source_tokenizer.encode_lines(list(texts))
+        results: dict[int, list[Translation]] = {
+            index: [Translation(text, "", 0.0, [], [], None)]
+            for index, text in enumerate(texts)
+            if not text.strip()
+        }
         order = sorted(
-            (i for i, result in enumerate(results) if result is None),
+            (i for i in range(len(texts)) if i not in results),
             key=lambda i: len(rows[i]),
         )
         if progress:
-            progress(len(texts) - len(order))
-        run_search = self._search(beam_size, length_penalty, memory_transform)
+            progress(len(results))
+        key = (options, memory_transform)
+        if key not in self._functions:
+            self._functions[key] = search_function(
+                self, options, memory_transform
+            )
         for start in range(0, len(order), batch_size):
             batch = order[start : start + batch_size]
             ids = [[*rows[i][:limit], END_ID] for i in batch]
-            longest = max(map(len, ids))
-            source = np.zeros((len(batch), longest), "int32")
-            for line, one in zip(source, ids, strict=True):
-                line[: len(one)] = one
-            found = [
-                None if part is None else part.numpy()
-                for part in run_search(tf.constant(source))
-            ]
+            found = self._functions[key](
+                tf.constant(pad(ids)),
+                tf.constant([first + i for i in batch], tf.int32),
+            )
+            tokens, lengths, scores = (part.numpy() for part in found[:3])
+            alignments = found.alignments
+            if alignments is not None:
+                alignments = alignments.numpy()
             for row, index in enumerate(batch):
-                results[index] = self._translation(
-                    texts[index],
-                    ids[row],
-                    [None if part is None else part[row] for part in found],
-                    len(rows[index]) > limit,
-                )
+                results[index] = [
+                    self._translation(
+                        texts[index],
+                        ids[row],
+                        tokens[row, rank, : lengths[row, rank]].tolist(),
+                        scores[row, rank],
+                        None if alignments is None else alignments[row, rank],
+                        len(rows[index]) > limit,
+                    )
+                    for rank in range(options.num_results)
+                    if rank == 0 or lengths[row, rank]  # No more were found.
+                ]
             if progress:
                 progress(len(batch))
-        return [result for result in results if result is not None]
+        return [results[index] for index in range(len(texts))]
 
     def _translation(
-        self, text: str, ids: list[int], found: list[Any], truncated: bool
+        self,
+        text: str,
+        ids: list[int],
+        said: list[int],
+        score: float,
+        alignments: Any,
+        truncated: bool,
     ) -> Translation:
-        tokens, length, score, alignments = found
-        said = tokens[:length].tolist()
         if alignments is not None:
-            alignments = alignments[:length, : len(ids)]
+            alignments = alignments[: len(said), : len(ids)]
         return Translation(
             source=text,
             text=self.target_tokenizer.decode(said),
@@ -159,42 +181,6 @@ class Run:
             alignments=alignments,
             truncated=truncated,
         )
-
-    def _search(
-        self,
-        beam_size: int | None,
-        length_penalty: float | None,
-        memory_transform: Callable[[Any], Any] | None,
-    ) -> Callable[[Any], Any]:
-        """Returns a traced function from source ids to a search's result."""
-        settings = self.recipe.search
-        beam_size = beam_size or settings.beam_size
-        if length_penalty is None:
-            length_penalty = settings.length_penalty
-        key = (beam_size, length_penalty, memory_transform)
-        if key not in self._functions:
-            run: search.Search = search.GreedySearch()
-            if beam_size > 1:
-                run = search.BeamSearch(beam_size, length_penalty)
-            most = self.recipe.data.max_target_len
-
-            @tf.function(
-                input_signature=[tf.TensorSpec([None, None], tf.int32)],
-                autograph=False,
-            )
-            def function(source: Any) -> Any:
-                memory, states = self.model.encode(source)
-                if memory_transform is not None:
-                    memory = memory_transform(memory)
-                lengths = tf.math.count_nonzero(source, 1, dtype=tf.float32)
-                limits = tf.cast(
-                    tf.floor(settings.max_length_factor * lengths), tf.int32
-                )
-                limits = tf.minimum(limits + settings.max_length_extra, most)
-                return run(self.model.decode_step, states, memory, limits)
-
-            self._functions[key] = function
-        return self._functions[key]
 
 
 def load(folder: str | Path) -> Run:
@@ -253,19 +239,19 @@ def check(folder: Path) -> None:
 
 def load_tokenizers(
     folder: Path,
-) -> tuple[SubwordTokenizer, SubwordTokenizer]:
+) -> tuple[tokenizers.Tokenizer, tokenizers.Tokenizer]:
     """Reads the tokenizers of a run folder."""
     return (
-        SubwordTokenizer.load(folder / SOURCE_MODEL),
-        SubwordTokenizer.load(folder / TARGET_MODEL),
+        tokenizers.load(folder / SOURCE_MODEL),
+        tokenizers.load(folder / TARGET_MODEL),
     )
 
 
 def create(
     folder: Path,
     recipe: Recipe,
-    source_tokenizer: SubwordTokenizer,
-    target_tokenizer: SubwordTokenizer,
+    source_tokenizer: tokenizers.Tokenizer,
+    target_tokenizer: tokenizers.Tokenizer,
 ) -> None:
     """Makes a run folder; the mark comes last, when all else is there."""
     try:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Any
 
+from pipelines.search_options import RECIPES_SEARCH, SearchOptions
+from pipelines.translation_lines import Lines, text_lines, truncation
+
 if TYPE_CHECKING:
     from pipelines.run import Run
 
@@ -21,8 +24,9 @@ def translate_stream(
     warn: Callable[[str], Any],
     *,
     prompt: Callable[[], Any] | None = None,
-    beam_size: int | None = None,
+    options: SearchOptions = RECIPES_SEARCH,
     batch_size: int = 32,
+    lines: Lines = text_lines,
 ) -> None:
     """Writes one line for each line read; an empty line stays empty.
 
@@ -36,8 +40,10 @@ def translate_stream(
         warn: Gets each warning.
         prompt: Called before each line is read. Lines are then translated
             one by one; otherwise in batches.
-        beam_size: Hypotheses kept; None as the recipe says.
+        options: How to search; otherwise as the recipe says.
         batch_size: Sentences at a time.
+        lines: What to write for the translations of a line, one line or
+            several; see `pipelines.translation_lines`.
 
     Example:
 
@@ -51,17 +57,12 @@ def translate_stream(
     limit = run.recipe.data.max_source_len
     first = 1
     for texts in _groups(_lines(source, warn, prompt), size):
-        translations = run.translate(
-            texts, beam_size=beam_size, batch_size=batch_size
-        )
-        for number, translation in enumerate(translations, start=first):
-            if translation.truncated:
-                warn(
-                    f"Line {number} has more than the {limit} tokens that "
-                    "this model reads; only its beginning is translated."
-                )
-            text = " ".join(translation.text.splitlines())
-            output.write(text.encode("utf-8", "replace") + b"\n")
+        found = run.search(texts, options, batch_size=batch_size, first=first)
+        for number, translations in enumerate(found, start=first):
+            if translations[0].truncated:
+                warn(truncation(number, limit))
+            for line in lines(number, translations):
+                output.write(line.encode("utf-8", "replace") + b"\n")
         output.flush()
         first += len(texts)
 

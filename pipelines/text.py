@@ -3,10 +3,11 @@
 import io
 import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
+import numpy as np
 import sentencepiece
 
 from pipelines.errors import UserError
@@ -23,6 +24,7 @@ NUM_SPECIAL = 4
 MAX_LINE_BYTES = 50_000
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class SubwordTokenizer:
@@ -199,7 +201,7 @@ class SubwordTokenizer:
         (`errors="surrogateescape"`) are unknown, as `tokenize` has them.
         """
         rows: list[list[int]] = self._processor.encode(
-            [_to_bytes(line) for line in lines]
+            [to_bytes(line) for line in lines]
         )
         return rows
 
@@ -219,18 +221,40 @@ class SubwordTokenizer:
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Reads what `save` wrote."""
-        try:
-            return cls(Path(path).read_bytes())
-        except OSError as error:
-            raise UserError(
-                f"Cannot read the tokenizer {path}: {error.strerror or error}.",
-                "Check the path.",
-            ) from None
-        except UserError as error:
-            raise UserError(f"{path}: {error.message}", error.remedy) from None
+        return load_as(cls, path)
 
 
-def _to_bytes(line: str) -> bytes:
+def pad(rows: Sequence[Sequence[int]]) -> np.ndarray:
+    """Pads ids with zeros.
+
+    Returns:
+        int32 (rows, longest).
+
+    Example:
+
+    >>> pad([[5, 6], [7]]).tolist()
+    [[5, 6], [7, 0]]
+    """
+    padded = np.zeros((len(rows), max(map(len, rows))), np.int32)
+    for row, ids in zip(padded, rows, strict=True):
+        row[: len(ids)] = ids
+    return padded
+
+
+def load_as(kind: Callable[[bytes], T], path: str | Path) -> T:
+    """Reads a file that a tokenizer's `save` wrote, as a tokenizer."""
+    try:
+        return kind(Path(path).read_bytes())
+    except OSError as error:
+        raise UserError(
+            f"Cannot read the tokenizer {path}: {error.strerror or error}.",
+            "Check the path.",
+        ) from None
+    except UserError as error:
+        raise UserError(f"{path}: {error.message}", error.remedy) from None
+
+
+def to_bytes(line: str) -> bytes:
     """Encodes any string, so that the library itself meets invalid bytes."""
     try:
         return line.encode("utf-8", "surrogateescape")

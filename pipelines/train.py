@@ -26,6 +26,7 @@ from pipelines.progress import ProgressDisplay
 from pipelines.recipe import Recipe
 from pipelines.run import BEST, LAST, MARK, Run
 from pipelines.schedules import WarmupSchedule
+from pipelines.search_options import SearchOptions
 
 # Keys that may change when a training is resumed.
 FREE = ("name", "training.max_minutes", "training.save_every_steps")
@@ -132,10 +133,11 @@ def _fit(
         from pipelines.monitoring import Monitor
 
         live = Run(folder, recipe, model, *tokenizers)
+        greedy = SearchOptions(beam_size=1)
         callbacks.append(
             Monitor(
                 folder / "tensorboard",
-                lambda texts: live.translate(texts, beam_size=1),
+                lambda texts: live.translate(texts, greedy),
                 validation_corpus.sources,
                 validation_corpus.targets,
                 recipe,

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pipelines import tokenizers
 from pipelines.corpus import Corpus
-from pipelines.text import END_ID, PAD_ID, START_ID, SubwordTokenizer
+from pipelines.text import END_ID, PAD_ID, START_ID
 
 Transform = Callable[[tf.data.Dataset], tf.data.Dataset]
 
@@ -45,7 +46,8 @@ def lines(corpus: Corpus, chunk_size: int = 4096) -> tf.data.Dataset:
 
 
 def tokenize(
-    source_tokenizer: SubwordTokenizer, target_tokenizer: SubwordTokenizer
+    source_tokenizer: tokenizers.Tokenizer,
+    target_tokenizer: tokenizers.Tokenizer,
 ) -> Transform:
     """Turns strings into token ids, in the graph.
 
@@ -59,7 +61,7 @@ def tokenize(
 
     Example:
 
-    >>> tokenizer = SubwordTokenizer.train(["ab"], 10)
+    >>> tokenizer = tokenizers.train(["ab"], 10)
     >>> pairs = lines(Corpus(["ab", "b"], ["a", "ba"]))
     >>> [source] = [s for s, _ in pairs.apply(tokenize(tokenizer, tokenizer))]
     >>> [tokenizer.pieces(row) for row in source.numpy()]

@@ -4,14 +4,13 @@ import logging
 
 import keras
 
-from pipelines import model
+from pipelines import model, tokenizers
 from pipelines.batches import EpochBatches
 from pipelines.corpus import Corpus, read_parallel, split
 from pipelines.errors import UserError
 from pipelines.losses import Perplexity, SmoothedCrossentropy
 from pipelines.recipe import Recipe
 from pipelines.task import Task
-from pipelines.text import SubwordTokenizer
 
 log = logging.getLogger(__name__)
 
@@ -51,18 +50,23 @@ def read(recipe: Recipe, part: str) -> Corpus:
 
 def train_tokenizers(
     recipe: Recipe, corpus: Corpus
-) -> tuple[SubwordTokenizer, SubwordTokenizer]:
+) -> tuple[tokenizers.Tokenizer, tokenizers.Tokenizer]:
     """Learns a vocabulary of each side, from the training corpus only."""
+    data = recipe.data
     return (
-        SubwordTokenizer.train(corpus.sources, recipe.data.source_vocabulary),
-        SubwordTokenizer.train(corpus.targets, recipe.data.target_vocabulary),
+        tokenizers.train(
+            corpus.sources, data.source_vocabulary, data.tokenizer
+        ),
+        tokenizers.train(
+            corpus.targets, data.target_vocabulary, data.tokenizer
+        ),
     )
 
 
 def build_model(
     recipe: Recipe,
-    source_tokenizer: SubwordTokenizer,
-    target_tokenizer: SubwordTokenizer,
+    source_tokenizer: tokenizers.Tokenizer,
+    target_tokenizer: tokenizers.Tokenizer,
 ) -> keras.Model:
     """Makes the model for the vocabularies as they turned out."""
     return model.build_model(
@@ -75,8 +79,8 @@ def build_model(
 def batches(
     recipe: Recipe,
     corpus: Corpus,
-    source_tokenizer: SubwordTokenizer,
-    target_tokenizer: SubwordTokenizer,
+    source_tokenizer: tokenizers.Tokenizer,
+    target_tokenizer: tokenizers.Tokenizer,
     train_batches: EpochBatches | None = None,
 ) -> EpochBatches:
     """Batches to train on, or, beside those, to validate on."""

@@ -9,15 +9,18 @@ from keras_attention.encoder_decoder import Memory
 from pipelines import likelihood as likelihoods
 from pipelines.corpus import Corpus
 from pipelines.errors import UserError
-from pipelines.evaluate import evaluate, swap_memories
+from pipelines.evaluate import compare_widths, evaluate, swap_memories
 from pipelines.likelihood import Likelihood, likelihood
-from pipelines.results import results_table
+from pipelines.results import results_table, widths_table
+from pipelines.search_options import SearchOptions
 from tests.pipelines.tiny_run import (
     SOURCES,
     TARGETS,
     fake_translation,
     make_run,
 )
+
+GREEDY = SearchOptions(beam_size=1)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +34,7 @@ def perfect(run, tmp_path, monkeypatch):
     """A run that says the references."""
     answers = dict(zip(SOURCES, TARGETS, strict=True))
 
-    def translate(texts, progress=None, **options):
+    def translate(texts, options, progress=None, **further):
         if progress:
             progress(len(texts))
         return [fake_translation(text, answers[text]) for text in texts]
@@ -47,7 +50,9 @@ def perfect(run, tmp_path, monkeypatch):
 
 def test_a_perfect_translation(perfect, tmp_path):
     done = []
-    results, translations = evaluate(perfect, beam_size=1, progress=done.append)
+    results, translations = evaluate(
+        perfect, options=GREEDY, progress=done.append
+    )
     assert results.bleu == pytest.approx(100)
     assert results.chrf == pytest.approx(100)
     assert "tok:13a" in results.bleu_signature
@@ -59,9 +64,9 @@ def test_a_perfect_translation(perfect, tmp_path):
 
 
 def test_results_are_kept_by_split_and_settings(perfect, tmp_path):
-    for options in ({}, {"beam_size": 1}, {"limit": 3}, {"beam_size": 1}):
+    for options in ({}, {"options": GREEDY}, {"limit": 3}, {"options": GREEDY}):
         evaluate(perfect, **options)
-    evaluate(perfect, "validation", length_penalty=0.5)
+    evaluate(perfect, "validation", SearchOptions(length_penalty=0.5))
     content = json.loads((tmp_path / "results.json").read_text("utf-8"))
     assert content["recipe"] == "tiny"
     assert list(content["evaluations"]) == [
@@ -126,7 +131,7 @@ def test_likelihood_token_by_token(run, monkeypatch):
 
 def test_sources_that_are_too_long(tmp_path):
     run = make_run(tmp_path, "data.max_source_len=3")
-    results, translations = evaluate(run, beam_size=1)
+    results, translations = evaluate(run, options=GREEDY)
     rows = run.source_tokenizer.encode_lines(SOURCES)
     too_long = [i for i, row in enumerate(rows, start=1) if len(row) > 2]
     assert too_long and results.too_long == too_long
@@ -149,12 +154,14 @@ def test_shuffled_memories(run, tmp_path, monkeypatch):
     seen = []
     translate = run.translate
 
-    def spy(texts, **options):
-        seen.append(options)
-        return translate(texts, **options)
+    def spy(texts, options, **further):
+        seen.append(further)
+        return translate(texts, options, **further)
 
     monkeypatch.setattr(run, "translate", spy)
-    results, _ = evaluate(run, beam_size=1, shuffle_memories=True, batch_size=3)
+    results, _ = evaluate(
+        run, options=GREEDY, shuffle_memories=True, batch_size=3
+    )
     assert results.shuffled and results.perplexity is None
     assert results.key == "test, 7 sentences, greedy, memories shuffled"
     assert seen[-1]["memory_transform"] is swap_memories
@@ -193,3 +200,33 @@ def test_table(perfect, monkeypatch):
     assert "100.00" in capture.get()
     assert "nrefs:1|case:mixed" in capture.get()
     assert "cut sources" not in capture.get()
+
+
+def test_widths(run, tmp_path, monkeypatch):
+    """They are what single evaluations find, which keep their perplexity."""
+    monkeypatch.setattr(run, "folder", tmp_path)
+    one, translations = evaluate(run, options=SearchOptions(beam_size=3))
+    translations_path = tmp_path / "translations.test.txt"
+    translations_path.unlink()
+    greedy, three = compare_widths(run, [1, 3])
+    assert three.mean_score == pytest.approx(
+        np.mean([translation.score for translation in translations])
+    )
+    assert (three.bleu, three.chrf) == (one.bleu, one.chrf)
+    assert three.perplexity == one.perplexity and greedy.perplexity is None
+    content = json.loads((tmp_path / "results.json").read_text("utf-8"))
+    assert list(content["evaluations"]) == [
+        "test, 7 sentences, beam 3, length penalty 1",
+        "test, 7 sentences, greedy",
+    ]
+    entry = content["evaluations"]["test, 7 sentences, greedy"]
+    assert entry["mean_score"] == greedy.mean_score
+    assert not translations_path.exists()
+    from rich.console import Console
+
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(widths_table([greedy, three]))
+    for result in (greedy, three):
+        assert f"{result.mean_score:.4f}" in capture.get()
+        assert result.search in capture.get()

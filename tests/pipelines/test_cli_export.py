@@ -1,0 +1,50 @@
+"""The command `export`."""
+
+import pytest
+
+from pipelines.cli import run_command
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", ["litert", "saved_model"])
+def test_export(trained, format, tmp_path, capsys):
+    folder, _, _ = trained
+    run_dir = str(folder / "run")
+    assert run_command(["export", run_dir, "--format", format]) == 0
+    text = capsys.readouterr().out
+    assert "3 of 3 answers identical" in text and " MB; " in text
+    place = folder / "run" / "export"
+    name = {"litert": "pairs.tflite", "saved_model": "pairs/1"}[format]
+    assert (place / name).exists()
+    assert (place / f"{format}.report.json").is_file()
+    assert "; BLEU " in (place / f"{format}.report.md").read_text("utf-8")
+    assert not list(place.glob(".*"))
+
+
+@pytest.mark.slow
+def test_export_to_where_something_else_is(trained, tmp_path, errors):
+    folder, _, _ = trained
+    mine = tmp_path / "mine"
+    mine.write_text("mine")
+    line = errors("export", folder / "run", "--format", "litert", "--out", mine)
+    assert "exists and is not such an export" in line
+    assert mine.read_text() == "mine"
+
+
+def test_quantizations_that_are_not_offered(tmp_path, errors):
+    """Said before the run is loaded: there is none."""
+    command = ("export", tmp_path / "none", "--format")
+    line = errors(*command, "litert", "--quantize", "full_integer")
+    assert "none, float16, int8, int4" in line
+    line = errors(*command, "saved_model", "--quantize", "int8")
+    assert "no int8 weights" in line
+
+
+@pytest.mark.slow
+def test_export_of_int8_weights(trained, tmp_path, capsys):
+    folder, _, _ = trained
+    out = tmp_path / "small.tflite"
+    command = ["export", str(folder / "run"), "--format", "litert"]
+    assert run_command([*command, "--quantize", "int8", "--out", str(out)]) == 0
+    assert "int8" in capsys.readouterr().out
+    assert out.is_file()

@@ -1,0 +1,106 @@
+"""The command `train`: data with faults, and trainings that go on."""
+
+import resource
+
+import pytest
+
+from pipelines.cli import run_command
+from tests.pipelines.command_line import command, finish
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "No usable sentence pair"),
+        (b"\n\n \n", "empty line"),
+        (b"Va !\tGo.\n", "at least 10"),
+        (b"Va !\n" * 20, "too few tabs"),
+        ("a\tb\n".encode("utf-16"), "UTF-16"),
+        (b"\xe9t\xe9\tsummer\n" * 20, "iconv"),
+        (b"\x1f\x8bno", "damaged"),
+        (b"x" * 10_001 + b"\ta\n", "10,000"),
+    ],
+)
+def test_data_that_cannot_be_trained_on(content, said, errors, tmp_path):
+    data, run_dir = tmp_path / "pairs.tsv", tmp_path / "run"
+    data.write_bytes(content)
+    # Progress may be printed before the error; the error itself is a line.
+    assert said in errors("train", "--data", data, "--run-dir", run_dir)
+    assert [path.name for path in tmp_path.iterdir()] == ["pairs.tsv"]
+
+
+def test_files_of_unequal_length(errors, tmp_path):
+    source, target = tmp_path / "a.fr", tmp_path / "a.en"
+    source.write_text("un\n" * 20)
+    target.write_text("one\n" * 19)
+    line = errors(
+        "train", "--source", source, "--target", target, "--run-dir", "r"
+    )
+    assert "20" in line and "19" in line
+
+
+@pytest.mark.slow
+def test_training_goes_on_after_a_kill(trained):
+    folder, _, said = trained
+    said = " ".join(said.split())
+    assert "Resuming in epoch" in said
+    assert "Left out 4 of 64 lines" in said
+    assert "empty line (line 6)" in said
+    assert "not UTF-8 (line 7)" in said
+    assert "too many tabs (line 8)" in said
+    assert "Training ended: all 2 epochs are done" in said
+    assert (folder / "run" / "tensorboard" / "train").is_dir()
+
+
+@pytest.mark.slow
+def test_a_finished_training_is_left_alone(trained, capsys):
+    folder, arguments, _ = trained
+    before = (folder / "run" / "best.keras").read_bytes()
+    assert run_command([str(one) for one in arguments]) == 0
+    assert "trained already" in capsys.readouterr().err
+    assert (folder / "run" / "best.keras").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_a_run_of_another_recipe(trained, capsys):
+    _, arguments, _ = trained
+    assert run_command([*map(str, arguments), "--set=model.units=9"]) == 2
+    [error] = capsys.readouterr().err.strip().splitlines()
+    assert "another recipe" in error and "model.units" in error
+
+
+@pytest.mark.slow
+def test_run_folders_that_cannot_be(trained, tmp_path, capsys):
+    _, arguments, _ = trained
+    (tmp_path / "file").write_text("mine")
+    for run_dir in (tmp_path / "file", tmp_path / "file" / "run", tmp_path):
+        status = run_command([*map(str, arguments), f"--run-dir={run_dir}"])
+        said = capsys.readouterr().err.strip().splitlines()
+        assert status == 2 and said[-1].startswith("Error: "), said
+        assert str(run_dir) in said[-1]
+    assert (tmp_path / "file").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.slow
+def test_full_disk(trained, tmp_path):
+    """A limit on the size of files stands for a disk that gets full."""
+    _, arguments, _ = trained
+    run_dir = tmp_path / "run"
+
+    def allow_little():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+
+    # The tokenizers fit; the model, with its optimizer of 4 MB, does not.
+    arguments = [
+        *arguments,
+        f"--run-dir={run_dir}",
+        "--set=model.units=128",
+        "--set=training.epochs=1",
+    ]
+    process = command(*arguments, preexec_fn=allow_little)
+    _, error = finish(process, status=2)
+    last = error.strip().splitlines()[-1]
+    assert last.startswith("Error: Cannot write ") and "large" in last
+    names = {path.name for path in run_dir.iterdir()}
+    assert not {name for name in names if "keras" in name or "partial" in name}
