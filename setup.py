@@ -37,6 +37,7 @@ MATPLOTLIB = "matplotlib>=3.11,<4"
 SCIKIT_LEARN = "scikit-learn>=1.7,<2"
 TESTS = ["hypothesis>=6.100", "pytest>=8.3", "pytest-xdist>=3.6"]
 JAX = "jax>=0.10,<0.11"
+QUANTIZER = "ai-edge-quantizer>=0.10,<0.11"
 
 EXTRAS = {
     # The layers with the backend that they are mostly used with.
@@ -56,12 +57,15 @@ EXTRAS = {
     ],
     # Runs an exported LiteRT file, on a device without TensorFlow.
     "litert": ["ai-edge-litert>=2.1,<3", NUMPY, SENTENCEPIECE],
+    # Exports of four bits a weight: `--quantize int4`.
+    "quantize": [QUANTIZER],
     # What `examples/` imports besides: data and pictures.
     "examples": [TENSORFLOW, SCIKIT_LEARN, MATPLOTLIB],
     "test": [
         *TESTS,
         "build>=1.2",
         JAX,  # the layers are tested on it too
+        QUANTIZER,
         "mypy>=1.15",
         "ruff>=0.9",
         SCIKIT_LEARN,  # the tests run the examples

@@ -1,33 +1,42 @@
 """What counts as the same answer."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from export.answers import Answer
+from export.answers import Answer, Answers
 from export.report import Agreement, Difference
 
-TOLERANCE = 1e-2  # of scores (nats) and alignments, tokens being identical
 NEAR_TIE = 1e-3  # nats; rounding in float32 may turn such a choice
+
+# How many nats the model prefers its own tokens to others:
+# `(sentence, own tokens, other tokens) -> nats`.
+Gap = Callable[[str, np.ndarray, np.ndarray], float]
 
 
 def compare(
     check: str,
     sentences: Sequence[str],
-    expected: Sequence[Answer],
-    found: Sequence[Answer],
-    reference: Any,
+    expected: Sequence[Answers],
+    found: Sequence[Answers],
+    gap: Gap,
+    tolerance: float,
+    threshold: float,
 ) -> tuple[Agreement, list[Difference]]:
     """Compares an artifact's answers with the model's.
 
+    Of the n best, a sentence counts as identical if all n are, and agrees if
+    all n do; the first that does not is listed.
+
     Args:
         check: What was done, for the report.
-        sentences: The sources; those behind `expected` are left out.
-        expected: The model's answers.
-        found: The artifact's answers, as many.
-        reference: Measures the gap of two greedy answers, `greedy_gap`;
-            `None` for answers of a beam search, whose scores are compared.
+        sentences: The sources.
+        expected: The model's answers to each.
+        found: The artifact's, likewise.
+        gap: Measures how close two answers are to the model.
+        tolerance: Of scores (nats) and alignments, tokens being identical.
+        threshold: Share of the sentences that must agree, for the report.
 
     Returns:
         The counts and distances, and every sentence answered differently.
@@ -35,33 +44,43 @@ def compare(
     differences = []
     num_identical = num_agreeing = 0
     scores, alignments = [0.0], []
-    for sentence, own, other in zip(sentences, expected, found, strict=False):
-        if np.array_equal(own.tokens, other.tokens):
-            num_identical += 1
-            gap = 0.0
-            score, alignment = _distances(own, other)
-            scores.append(score)
-            if alignment is not None:
-                alignments.append(alignment)
-            # Written so that NaN does not agree.
-            near = False
-            agrees = (
-                own.text == other.text
-                and score <= TOLERANCE
-                and (alignment is None or alignment <= TOLERANCE)
-            )
-        else:
-            gap = (
-                abs(own.score - other.score)
-                if reference is None
-                else reference.greedy_gap(sentence, own.tokens, other.tokens)
-            )
-            agrees = near = bool(abs(gap) <= NEAR_TIE)
-        num_agreeing += agrees
-        if near or not agrees:
+    for sentence, own, other in zip(sentences, expected, found, strict=True):
+        judgements = [
+            _judge(sentence, one, another, gap, tolerance)
+            for one, another in zip(own, other, strict=False)
+        ]
+        complete = len(own) == len(other)
+        num_identical += complete and all(j.identical for j in judgements)
+        num_agreeing += complete and all(j.agrees for j in judgements)
+        scores += [j.score for j in judgements if j.identical]
+        alignments += [
+            j.alignment for j in judgements if j.alignment is not None
+        ]
+        if not complete:
             differences.append(
-                Difference(check, sentence, own.text, other.text, gap, near)
+                Difference(
+                    check,
+                    sentence,
+                    f"{len(own)} answers",
+                    f"{len(other)} answers",
+                    float("inf"),
+                    False,
+                )
             )
+            continue
+        for j, one, another in zip(judgements, own, other, strict=True):
+            if j.near_tie or not j.agrees:
+                differences.append(
+                    Difference(
+                        check,
+                        sentence,
+                        one.text,
+                        another.text,
+                        j.gap,
+                        j.near_tie,
+                    )
+                )
+                break
     agreement = Agreement(
         check,
         len(expected),
@@ -69,8 +88,37 @@ def compare(
         num_agreeing,
         float(np.max(scores)),
         float(np.max(alignments)) if alignments else None,
+        threshold,
     )
     return agreement, differences
+
+
+class _Judgement(NamedTuple):
+    """Of two answers: `score` and `alignment` are their distances."""
+
+    identical: bool
+    agrees: bool
+    near_tie: bool
+    gap: float
+    score: float
+    alignment: float | None
+
+
+def _judge(
+    sentence: str, own: Answer, other: Answer, gap: Gap, tolerance: float
+) -> _Judgement:
+    if not np.array_equal(own.tokens, other.tokens):
+        nats = gap(sentence, own.tokens, other.tokens)
+        near = bool(abs(nats) <= NEAR_TIE)
+        return _Judgement(False, near, near, nats, 0.0, None)
+    score, alignment = _distances(own, other)
+    # Written so that NaN does not agree.
+    agrees = (
+        own.text == other.text
+        and score <= tolerance
+        and (alignment is None or alignment <= tolerance)
+    )
+    return _Judgement(True, bool(agrees), False, 0.0, score, alignment)
 
 
 def _distances(own: Answer, other: Answer) -> tuple[float, float | None]:

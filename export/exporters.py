@@ -6,10 +6,12 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from export import quantizations
+from export.buckets import LiteRTBucketsExporter
 from export.errors import ExportError
-from export.litert import LiteRTExporter
+from export.litert import LiteRTExporter, check_needs
 from export.report import Report
-from export.saved_model import SavedModelExporter
+from export.saved_model import SavedModelExporter, version_folder
 from export.settings import ExportSettings
 from export.staging import staged
 from export.verify import verify
@@ -17,6 +19,7 @@ from export.verify import verify
 EXPORTERS: dict[str, Any] = {
     "saved_model": SavedModelExporter,
     "litert": LiteRTExporter,
+    "litert_buckets": LiteRTBucketsExporter,
 }
 
 
@@ -47,6 +50,32 @@ def get(name: str) -> Any:
     return EXPORTERS[name]()
 
 
+def check(format: str, quantize: str = "none") -> None:
+    """Looks at what was asked for, before all the work.
+
+    Args:
+        format: A key of `EXPORTERS`.
+        quantize: A key of `export.quantizations.QUANTIZATIONS`.
+
+    Raises:
+        ExportError: If there is no such format or quantisation, or if the
+            format does not know the quantisation.
+        ImportError: If the package is missing that it needs.
+
+    Example:
+
+    >>> check("litert", "int8")
+    """
+    get(format)
+    quantizations.get(quantize)
+    if format == "saved_model" and quantize != "none":
+        raise ExportError(
+            f"A {format} export has no {quantize} weights.",
+            "Quantize a LiteRT file: format litert.",
+        )
+    check_needs(quantize)
+
+
 def export_model(
     format: str,
     model: Any,
@@ -57,21 +86,26 @@ def export_model(
     settings: ExportSettings,
     sentences: Sequence[str],
     overwrite: bool = False,
+    references: Sequence[str] | None = None,
 ) -> Report:
     """Writes an artifact, compares it with the model, puts it in place.
 
     If anything fails, `path` stays as it was.
 
     Args:
-        format: `"saved_model"` or `"litert"`.
+        format: A key of `EXPORTERS`.
         model: A built encoder-decoder with `encode` and `decode_step`.
-        path: The folder (SavedModel) or file (LiteRT) to write. An earlier
-            export of this format there is replaced.
-        source_tokenizer: Has `model` (SentencePiece bytes) and `tokenize`.
-        target_tokenizer: Has `model` (SentencePiece bytes) and `detokenize`.
+        path: The file (LiteRT) to write, or the folder (SavedModel), see
+            `saved_model.version_folder`. An earlier export of this format
+            there is replaced.
+        source_tokenizer: Has `model` (bytes): a SentencePiece model, or a
+            vocabulary (`export.vocabulary`); and `tokenize`.
+        target_tokenizer: Likewise, and `detokenize`.
         settings: Limits, search settings and names.
         sentences: Sources to compare on, such as the test set's.
         overwrite: Replace whatever stands at `path`.
+        references: A right answer for each of the sentences, to measure BLEU
+            on; needs sacrebleu.
 
     Returns:
         The report of the verification.
@@ -97,8 +131,10 @@ def export_model(
     print(report.to_line())
     ```
     """
+    check(format, settings.quantize)
     exporter = get(format)
-    with staged(path, exporter.is_export, overwrite) as staging:
+    place = version_folder(path) if format == "saved_model" else path
+    with staged(place, exporter.is_export, overwrite) as staging:
         exporter.export(
             model,
             staging,
@@ -113,5 +149,7 @@ def export_model(
             (source_tokenizer, target_tokenizer),
             settings,
             sentences,
+            None,
+            references,
         )
-    return dataclasses.replace(report, path=os.path.abspath(path))
+    return dataclasses.replace(report, path=os.path.abspath(place))

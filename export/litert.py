@@ -1,27 +1,26 @@
-"""Writes a model as a LiteRT (TFLite) file: the whole greedy decode."""
+"""Writes a model as a LiteRT (TFLite) file: searches, and their steps."""
 
+import importlib.util
 import os
 import pathlib
 from typing import Any
 
 from export.errors import ExportError
 from export.fresh_process import run_module
+from export.operators import operators, refuse_operators
 from export.package import append_package, is_package
 from export.settings import ExportSettings
 from export.staging import staged
 
-# Operators that the stock runtimes lack, or that hold state between calls.
-REFUSED = ("CUSTOM", "DELEGATE", "VARIABLE", "VAR_HANDLE", "HASHTABLE")
-
 
 class LiteRTExporter:
-    """Writes one `.tflite` file: greedy decode, tokenizers, settings.
+    """Writes one `.tflite` file: four signatures, tokenizers, settings.
 
-    The file's signature `greedy` takes `source`, `(batch, source_len)` int32
-    ids, 0 where padded, both sizes free but not 0; it returns `tokens` `(batch,
-    target_len)` and `lengths` `(batch,)`, int32, `scores` `(batch,)` and,
-    with attention, `alignments` `(batch, target_len, source_len)`, float32.
-    Builtin operators only. `export.runtime.Translator` runs it on strings.
+    Signatures `greedy` and `beam` answer, `encode` and `decode_step` are for
+    callers who search themselves; `docs/on_device.md` has their names, shapes
+    and types. They share the weights, which are stored once, as
+    `settings.quantize` says. Builtin operators only.
+    `export.runtime.Translator` runs the file on strings.
 
     Example:
 
@@ -53,9 +52,10 @@ class LiteRTExporter:
         Args:
             model: A built encoder-decoder with `encode` and `decode_step`.
             path: The file. An earlier export there is replaced.
-            source_tokenizer: Has `model`, SentencePiece bytes.
-            target_tokenizer: Has `model`, SentencePiece bytes.
-            settings: Limits and names.
+            source_tokenizer: Has `model` (bytes): a SentencePiece model, or a
+                vocabulary (`export.vocabulary`).
+            target_tokenizer: Likewise.
+            settings: Limits, search settings, names and quantisation.
             overwrite: Replace whatever stands at `path`.
 
         Returns:
@@ -65,18 +65,20 @@ class LiteRTExporter:
             ExportError: If something else stands at `path`, if it cannot be
                 written, if the converter fails, or if the model needs an
                 operator that the stock runtime lacks.
+            ImportError: If an optional package is missing; the message has
+                the command that installs it.
         """
+        check_needs(settings.quantize)
         from export.signatures import save
         from export.token_signatures import TokenSignatures
-        from keras_attention.search import GreedySearch
         from keras_attention.time_loop import inference_loop
 
         with staged(path, self.is_export, overwrite) as staging:
-            module = TokenSignatures(model, GreedySearch(), settings)
+            module = TokenSignatures(model, settings)
             saved_model = staging.parent / "saved_model"
             with inference_loop():
                 save(module, saved_model)
-            convert(saved_model, staging)
+            convert(saved_model, staging, settings.quantize)
             refuse_operators(operators(staging))
             append_package(
                 staging,
@@ -91,82 +93,43 @@ class LiteRTExporter:
         return is_package(path)
 
 
-def convert(saved_model: pathlib.Path, path: pathlib.Path) -> None:
+def check_needs(quantize: str) -> None:
+    """Looks for the package that a quantisation needs, before all the work.
+
+    Args:
+        quantize: A key of `export.quantizations.QUANTIZATIONS`.
+
+    Raises:
+        ImportError: If it is missing.
+    """
+    if quantize == "int4" and not importlib.util.find_spec("ai_edge_quantizer"):
+        raise ImportError(
+            "int4 weights need ai-edge-quantizer. "
+            "Install it: pip install ai-edge-quantizer"
+        )
+
+
+def convert(
+    saved_model: pathlib.Path, path: pathlib.Path, quantize: str = "none"
+) -> None:
     """Converts in a process of its own: the converter may crash.
 
     Args:
-        saved_model: The folder to read.
+        saved_model: The folder to read; all its signatures are converted.
         path: The LiteRT file to write.
+        quantize: How weights are stored: a key of
+            `export.quantizations.QUANTIZATIONS`.
 
     Raises:
         ExportError: If the process fails, with the last line that it said.
     """
-    reason = run_module("export.litert_convert", saved_model, path)
+    reason = run_module("export.litert_convert", saved_model, path, quantize)
     if not reason and path.exists():
         return
+    remedy = "Export a SavedModel (format saved_model), or try another version"
+    if quantize != "none":
+        remedy = f"Export without {quantize} weights, or try another version"
     raise ExportError(
         f"The LiteRT converter failed: {reason or 'it wrote no file'}.",
-        "Export a SavedModel (format saved_model), or try another version of "
-        "TensorFlow.",
+        f"{remedy} of TensorFlow.",
     )
-
-
-def operators(path: pathlib.Path) -> set[str]:
-    """Reads the names of the operators that a LiteRT file uses.
-
-    Args:
-        path: The file.
-
-    Returns:
-        Names as in the schema, such as `"WHILE"`; `"CUSTOM FlexErf"` for an
-        operator that is not builtin.
-
-    Raises:
-        ImportError: If ai-edge-litert is missing.
-    """
-    try:
-        from ai_edge_litert import schema_py_generated as schema
-    except ImportError as error:
-        raise ImportError(
-            f"The operator check needs ai-edge-litert ({error}). "
-            "Install it: pip install ai-edge-litert"
-        ) from error
-    names = {
-        value: name
-        for name, value in vars(schema.BuiltinOperator).items()
-        if isinstance(value, int)
-    }
-    model = schema.Model.GetRootAs(path.read_bytes(), 0)
-    found = set()
-    for index in range(model.OperatorCodesLength()):
-        code = model.OperatorCodes(index)
-        # Old files hold the code in a byte, new ones in an integer.
-        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-        name = names.get(number, f"unknown operator {number}")
-        custom = code.CustomCode()
-        found.add(f"{name} {custom.decode()}" if custom else name)
-    return found
-
-
-def refuse_operators(names: set[str]) -> None:
-    """Raises an error if an operator is one that the stock runtime lacks.
-
-    Args:
-        names: What `operators` returned.
-
-    Raises:
-        ExportError: If one of them is refused; the message names them.
-
-    Example:
-
-    >>> refuse_operators({"ADD", "WHILE"})
-    """
-    refused = sorted(
-        name for name in names if any(word in name for word in REFUSED)
-    )
-    if refused:
-        raise ExportError(
-            "The model needs operators that the stock LiteRT runtime lacks "
-            f"or that keep state between calls: {', '.join(refused)}.",
-            "Replace the layer that uses them, or export a SavedModel.",
-        )

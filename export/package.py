@@ -2,7 +2,7 @@
 
 Every LiteRT runtime ignores bytes behind the model, and every zip reader
 ignores bytes in front of the archive. So one file carries both: the model,
-and `source.model`, `target.model` (SentencePiece) and `settings.json`.
+and `source.model`, `target.model` (tokenizers) and `settings.json`.
 """
 
 import hashlib
@@ -18,13 +18,15 @@ from export.settings import ExportSettings
 FORMAT = "keras_attention.litert"
 VERSION = 1
 FILE_IDENTIFIER = b"TFL3"  # bytes 4 to 7 of every LiteRT file
+CHUNK_BYTES = 2**18
 _AGAIN = "Copy the file again, or export it again."
 
 
 class Package(NamedTuple):
     """What `read_package` finds.
 
-    `source_model` and `target_model` are SentencePiece models (bytes).
+    `source_model` and `target_model` are SentencePiece models or vocabularies
+    (bytes); see `export.processors`.
     """
 
     source_model: bytes
@@ -42,8 +44,8 @@ def append_package(
 
     Args:
         path: The LiteRT file.
-        source_model: SentencePiece model of the source language.
-        target_model: SentencePiece model of the target language.
+        source_model: The source language's tokenizer (bytes).
+        target_model: The target language's.
         settings: Limits and names.
     """
     content = path.read_bytes()
@@ -91,9 +93,7 @@ def read_package(path: pathlib.Path) -> Package:
         )
     try:
         description = _description(path)
-        size = description["model_bytes"]
-        with open(path, "rb") as file:
-            digest = hashlib.sha256(file.read(size)).hexdigest()
+        digest = _digest(path, description["model_bytes"])
         if digest != description["model_sha256"]:
             raise ExportError(f"The model in {path} is damaged.", _AGAIN)
         with zipfile.ZipFile(path) as archive:
@@ -108,6 +108,16 @@ def read_package(path: pathlib.Path) -> Package:
         raise ExportError(
             f"The archive in {path} is damaged ({error}).", _AGAIN
         ) from error
+
+
+def _digest(path: pathlib.Path, size: int) -> str:
+    """SHA-256 of a file's first `size` bytes, never all in memory."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while size > 0 and (part := file.read(min(size, CHUNK_BYTES))):
+            digest.update(part)
+            size -= len(part)
+    return digest.hexdigest()
 
 
 def _description(path: pathlib.Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The model's own answers, in this process: what artifacts are held to."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +19,8 @@ class Reference:
     Args:
         model: A built encoder-decoder with `encode` and `decode_step`.
         source_tokenizer: Has `tokenize`: strings to ragged ids.
-        target_tokenizer: Has `detokenize`: zero-padded ids to strings.
+        target_tokenizer: Has `tokenize`, and `detokenize`: zero-padded ids to
+            strings.
         settings: Limits and search settings.
     """
 
@@ -33,38 +35,73 @@ class Reference:
         self._source_tokenizer = source_tokenizer
         self._target_tokenizer = target_tokenizer
         self._settings = settings
+        self._functions: dict[type, Any] = {}
+        self._scorer: Any = None  # traced when it is first needed
 
-    def answers(
-        self, sentences: Sequence[str], search: Any, batch_size: int
-    ) -> list[Answer]:
-        """Returns one answer for each sentence.
+    def greedy(
+        self, sentences: Sequence[str], batch_size: int
+    ) -> list[list[Answer]]:
+        """Returns the answer of a greedy search to each sentence.
 
         Args:
             sentences: The sentences.
-            search: A search of `keras_attention.search`.
             batch_size: Sentences that are decoded at once.
 
         Returns:
-            The answers, in order.
+            For each, in order, a list of one answer.
         """
-        import tensorflow as tf
+        from keras_attention.search import GreedySearch
 
-        @tf.function(
-            autograph=False,
-            input_signature=[tf.TensorSpec((None, None), tf.int32)],
+        return self._answers(sentences, GreedySearch(), batch_size)
+
+    def beam(
+        self, sentences: Sequence[str], batch_size: int
+    ) -> list[list[Answer]]:
+        """Returns the answers of a beam search, as `greedy`, the n best."""
+        from keras_attention.search import BeamSearch
+
+        settings = self._settings
+        search = BeamSearch(
+            beam_size=settings.beam_size,
+            length_penalty=settings.length_penalty,
+            coverage_penalty=settings.coverage_penalty,
+            num_results=settings.beam_size,
         )
-        def run(source: tf.Tensor) -> dict[str, tf.Tensor]:
-            return decode(self._model, search, source, self._settings)
+        return self._answers(sentences, search, batch_size)
 
+    def scores(
+        self,
+        sentences: Sequence[str],
+        targets: Sequence[str],
+        batch_size: int,
+    ) -> list[list[Answer]]:
+        """Returns given targets, tokenised, with the model's scores.
+
+        Args:
+            sentences: The sources.
+            targets: A target for each.
+            batch_size: Pairs that are scored at once.
+
+        Returns:
+            For each, in order, a list of one answer: the target.
+        """
         answers = []
         for first in range(0, len(sentences), batch_size):
-            batch = self._source_ids(sentences[first : first + batch_size])
-            outputs = {k: v.numpy() for k, v in run(batch).items()}
-            texts = self._target_tokenizer.detokenize(
-                tf.constant(outputs["tokens"])
-            ).numpy()
-            words = [text.decode("utf-8", "replace") for text in texts]
-            answers += from_outputs(outputs, words, batch)
+            rows = slice(first, first + batch_size)
+            source = self._source_ids(sentences[rows])
+            ids = self._ids(
+                self._target_tokenizer,
+                targets[rows],
+                self._settings.max_target_len,
+            )
+            # Also an empty target has an end; but to an empty source there is
+            # nothing to say.
+            ids = [
+                (one or [END]) if any(row) else []
+                for one, row in zip(ids, source, strict=True)
+            ]
+            result = self._score(source, _padded(ids))
+            answers += from_outputs(result, targets[rows], source)
         return answers
 
     def greedy_gap(
@@ -97,17 +134,117 @@ class Reference:
         chosen = tf.nn.log_softmax(tf.cast(logits, "float32"))[0].numpy()
         return float(chosen[expected[part]] - chosen[found[part]])
 
-    def _source_ids(self, sentences: Sequence[str]) -> np.ndarray:
-        """Returns ids `(batch, source_len)`, cut, ended and padded."""
+    def beam_gap(
+        self, sentence: str, expected: np.ndarray, found: np.ndarray
+    ) -> float:
+        """How much higher the model ranks its own hypothesis.
+
+        Both are scored by the model itself, and ranked as the beam search
+        ranks; arguments as of `greedy_gap`.
+        """
+        if len(expected) == 0 or len(found) == 0:
+            return float("inf")
+        own, other = (self._rank(sentence, t) for t in (expected, found))
+        return own - other
+
+    def source_lengths(self, sentences: Sequence[str]) -> tuple[int, int]:
+        """Returns the fewest and the most tokens of the sentences."""
+        lengths = np.count_nonzero(self._source_ids(sentences), axis=1)
+        return int(lengths.min()), int(lengths.max())
+
+    def _rank(self, sentence: str, tokens: np.ndarray) -> float:
+        """What a beam search ranks a hypothesis by."""
+        from keras_attention.search import coverage_penalty, length_penalty
+
+        source = self._source_ids([sentence])
+        result = self._score(source, tokens[np.newaxis])
+        settings = self._settings
+        penalty = length_penalty(result["lengths"], settings.length_penalty)
+        rank = float(result["scores"][0] / penalty[0])
+        if settings.coverage_penalty:
+            covered = np.sum(result["alignments"], axis=1)
+            coverage = coverage_penalty(covered, source != 0)
+            rank += settings.coverage_penalty * float(coverage[0])
+        return rank
+
+    def _score(
+        self, source: np.ndarray, tokens: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Scores `(batch, target_len)` ids; what a search returns."""
         import tensorflow as tf
 
-        room = self._settings.max_source_len - 1
-        rows = self._source_tokenizer.tokenize(tf.constant(list(sentences)))
-        ids = [
-            [*row[:room], END] if row and sentence.strip() else []
-            for row, sentence in zip(rows.to_list(), sentences, strict=True)
+        from keras_attention.search import score
+
+        if self._scorer is None:
+            spec = tf.TensorSpec((None, None), tf.int32)
+
+            @tf.function(autograph=False, input_signature=[spec, spec])
+            def run(source: tf.Tensor, tokens: tf.Tensor) -> Any:
+                memory, states = self._model.encode(source)
+                return score(self._model.decode_step, states, memory, tokens)
+
+            self._scorer = run
+        result = self._scorer(source, tokens)._asdict()
+        return {k: v.numpy() for k, v in result.items() if v is not None}
+
+    def _answers(
+        self, sentences: Sequence[str], search: Any, batch_size: int
+    ) -> list[list[Answer]]:
+        import tensorflow as tf
+
+        run = self._traced(search)
+        answers = []
+        for first in range(0, len(sentences), batch_size):
+            batch = self._source_ids(sentences[first : first + batch_size])
+            outputs = {k: v.numpy() for k, v in run(batch).items()}
+            tokens = outputs["tokens"]
+            shape = tokens.shape
+            rows = tokens.reshape(math.prod(shape[:-1]), shape[-1])
+            texts = self._target_tokenizer.detokenize(tf.constant(rows))
+            texts = texts.numpy().reshape(shape[:-1])
+            answers += from_outputs(outputs, texts, batch)
+        return answers
+
+    def _traced(self, search: Any) -> Any:
+        """The function of a search, traced once for each kind."""
+        import tensorflow as tf
+
+        kind = type(search)
+        if kind not in self._functions:
+
+            @tf.function(
+                autograph=False,
+                input_signature=[tf.TensorSpec((None, None), tf.int32)],
+            )
+            def run(source: tf.Tensor) -> dict[str, tf.Tensor]:
+                return decode(self._model, search, source, self._settings)
+
+            self._functions[kind] = run
+        return self._functions[kind]
+
+    def _source_ids(self, sentences: Sequence[str]) -> np.ndarray:
+        """Returns ids `(batch, source_len)`, cut, ended and padded."""
+        ids = self._ids(
+            self._source_tokenizer, sentences, self._settings.max_source_len
+        )
+        return _padded(ids)
+
+    def _ids(
+        self, tokenizer: Any, sentences: Sequence[str], max_len: int
+    ) -> list[list[int]]:
+        """Ids of each sentence, cut and ended; none of a blank one."""
+        import tensorflow as tf
+
+        rows = tokenizer.tokenize(tf.constant(list(sentences))).to_list()
+        return [
+            [*row[: max_len - 1], END] if row and sentence.strip() else []
+            for row, sentence in zip(rows, sentences, strict=True)
         ]
-        source = np.zeros((len(ids), max(1, *map(len, ids))), np.int32)
-        for row, tokens in zip(source, ids, strict=True):
-            row[: len(tokens)] = tokens
-        return source
+
+
+def _padded(ids: Sequence[Sequence[int]]) -> np.ndarray:
+    """Ids as rows padded with 0, `(batch, at least 1)` int32."""
+    rows = np.zeros((len(ids), max([1, *map(len, ids)])), np.int32)
+    for row, tokens in zip(rows, ids, strict=True):
+        row[: len(tokens)] = tokens
+    return rows

@@ -2,8 +2,12 @@
 
 import dataclasses
 import json
+import os
+import pathlib
 from collections.abc import Sequence
 from typing import Any
+
+from export.staging import staged
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,9 +19,10 @@ class Difference:
         sentence: The source.
         expected: The model's answer.
         answer: The artifact's answer.
-        score_gap: Greedy: by how many nats the model prefers its own token
-            at the first difference. Beam: the distance of the scores. 0 if
-            the tokens are the same, but not their text, score or alignments.
+        score_gap: By how many nats the model prefers its own tokens. Greedy:
+            at the first difference. Beam: what both answers are ranked by. 0
+            if the tokens are the same, but not their text, score or
+            alignments.
         near_tie: Whether the gap is so small that rounding explains it.
     """
 
@@ -36,13 +41,15 @@ class Agreement:
     Args:
         check: What was done, such as `"batch size 16"`.
         num_sentences: Sentences that were compared.
-        num_identical: Answers with identical tokens.
-        num_agreeing: Answers with identical tokens and text whose score and
+        num_identical: Sentences with identical tokens; of the n best, in all
+            n answers.
+        num_agreeing: Sentences with identical tokens and text whose score and
             alignments are within the tolerance, and near ties.
         max_score_difference: Largest difference of scores (nats) among the
             answers with identical tokens.
         max_alignment_difference: Likewise, of alignments. `None` without
             attention.
+        threshold: Share of the sentences that must agree.
     """
 
     check: str
@@ -51,6 +58,12 @@ class Agreement:
     num_agreeing: int
     max_score_difference: float
     max_alignment_difference: float | None
+    threshold: float
+
+    @property
+    def agreeing_share(self) -> float:
+        """Share of the sentences that agree, near ties included."""
+        return self.num_agreeing / self.num_sentences
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,21 +74,28 @@ class Report:
         format: `"saved_model"` or `"litert"`.
         path: Where the artifact is.
         size_bytes: Size of the file, or of all files of the folder.
+        quantize: How the weights are stored, as in `ExportSettings`.
         agreements: One for each check; the first one covers all sentences.
         differences: Every sentence that is answered differently.
         latency_ms: Median milliseconds per sentence at batch size 1, by
             number of threads (`"1 thread"`, ...).
         modules: Of TensorFlow, Keras and this project's packages, those
             that the process which ran the artifact had imported.
+        source_lengths: Tokens of the shortest and of the longest source.
+        bleu: BLEU of all greedy answers, of the `"model"` and of the
+            `"artifact"`; `None` without references.
     """
 
     format: str
     path: str
     size_bytes: int
+    quantize: str
     agreements: Sequence[Agreement]
     differences: Sequence[Difference]
     latency_ms: dict[str, float]
     modules: Sequence[str]
+    source_lengths: tuple[int, int]
+    bleu: dict[str, float] | None = None
 
     @property
     def identical_share(self) -> float:
@@ -86,13 +106,19 @@ class Report:
     @property
     def agreeing_share(self) -> float:
         """Share that agrees or is a near tie: the lowest of all checks."""
-        return min(a.num_agreeing / a.num_sentences for a in self.agreements)
+        return min(one.agreeing_share for one in self.agreements)
+
+    @property
+    def failed(self) -> list[Agreement]:
+        """The checks in which fewer sentences agree than must."""
+        return [a for a in self.agreements if a.agreeing_share < a.threshold]
 
     def to_json(self) -> dict[str, Any]:
         """Returns a dictionary that JSON can hold."""
         values = dataclasses.asdict(self)
         values["identical_share"] = self.identical_share
         values["agreeing_share"] = self.agreeing_share
+        values["failed"] = [one.check for one in self.failed]
         return json.loads(json.dumps(values))
 
     def to_line(self) -> str:
@@ -102,29 +128,43 @@ class Report:
             f"{ms:.1f} ms ({threads})"
             for threads, ms in self.latency_ms.items()
         )
+        stored = "" if self.quantize == "none" else f" ({self.quantize})"
+        bleu = ""
+        if self.bleu:
+            bleu = (
+                f"; BLEU {self.bleu['artifact']:.2f} "
+                f"(the model's {self.bleu['model']:.2f})"
+            )
         return (
-            f"{self.format}: {self.path}, {self.size_bytes / 1e6:.1f} MB; "
+            f"{self.format}{stored}: {self.path}, "
+            f"{self.size_bytes / 1e6:.1f} MB; "
             f"{first.num_identical} of {first.num_sentences} answers identical "
-            f"to the model's; {latency} per sentence"
+            f"to the model's{bleu}; {latency} per sentence"
         )
 
     def to_markdown(self) -> str:
         """Returns a table of the checks, and the differences below it."""
+        shortest, longest = self.source_lengths
         lines = [
             self.to_line(),
             "",
-            "| check | sentences | identical tokens | agreeing "
+            f"Sources of {shortest} to {longest} tokens.",
+            "",
+            "| check | sentences | identical tokens | agreeing | must agree "
             "| largest score difference | largest alignment difference |",
-            "|---|---|---|---|---|---|",
+            "|---|---|---|---|---|---|---|",
         ]
         for a in self.agreements:
             alignment = a.max_alignment_difference
             shown = "none" if alignment is None else f"{alignment:.1e}"
             lines.append(
                 f"| {a.check} | {a.num_sentences} | {a.num_identical} "
-                f"| {a.num_agreeing} | {a.max_score_difference:.1e} "
+                f"| {a.num_agreeing} | {a.threshold:.1%} "
+                f"| {a.max_score_difference:.1e} "
                 f"| {shown} |"
             )
+        if self.differences:
+            lines.append("")
         for d in self.differences:
             tie = "near tie" if d.near_tie else "different"
             lines.append(
@@ -132,3 +172,26 @@ class Report:
                 f"model {d.expected!r}, artifact {d.answer!r}"
             )
         return "\n".join(lines) + "\n"
+
+    def write(self, path: str | os.PathLike[str]) -> list[pathlib.Path]:
+        """Writes the report for machines and for people.
+
+        Args:
+            path: Without suffix: `.json` and `.md` are appended.
+
+        Returns:
+            The two files.
+
+        Raises:
+            ExportError: If they cannot be written.
+        """
+        text = json.dumps(self.to_json(), indent=2, ensure_ascii=False)
+        contents = {".json": f"{text}\n", ".md": self.to_markdown()}
+        files = []
+        for suffix, content in contents.items():
+            file = pathlib.Path(f"{os.fspath(path)}{suffix}")
+            with staged(file, pathlib.Path.is_file) as staging:
+                # Half of a surrogate pair is no character.
+                staging.write_bytes(content.encode("utf-8", "replace"))
+            files.append(file)
+        return files

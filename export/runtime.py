@@ -1,47 +1,33 @@
 """Runs an exported LiteRT file where TensorFlow and Keras are not.
 
-Needs NumPy, ai-edge-litert and sentencepiece, nothing else. From a shell,
-one sentence a line:
+Needs NumPy, ai-edge-litert and sentencepiece, nothing else; with tokenizers
+of characters or words (see `export.vocabulary`), no sentencepiece. From a
+shell, one sentence a line:
 
     python -m export.runtime model.tflite < sentences.txt
+
+`--help` lists the options. How to call the file without this module, from
+another language, is in docs/on_device.md.
 """
 
 import os
 import pathlib
 import sys
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
+from export.bucket_runner import BucketRunner, buckets_of
 from export.errors import ExportError
 from export.package import read_package
+from export.processors import processor_of
+from export.translation import Texts, Translation
 
-SIGNATURE = "greedy"
-END = 2  # token id
-FIRST_PIECE = 3  # ids below are padding, start and end
+__all__ = ["SEARCHES", "Translation", "Translator"]
 
-
-class Translation(NamedTuple):
-    """One answer.
-
-    text: The answer. Empty if the source was empty or blank.
-    score: Sum of the log-probabilities of the answer's tokens (nats).
-    tokens: `(target_len,)` int32 ids, the end token included when reached.
-    pieces_source: The `source_len` subwords that were read.
-    pieces_target: The `target_len` subwords that were written.
-    alignments: `(target_len, source_len)` float32: where each written piece
-        looked. `None` for a model without attention.
-    truncated: Whether the source was cut because it was too long.
-    """
-
-    text: str
-    score: float
-    tokens: np.ndarray
-    pieces_source: list[str]
-    pieces_target: list[str]
-    alignments: np.ndarray | None
-    truncated: bool
+SEARCHES = ("greedy", "beam")  # names of signatures
+IMPOSSIBLE = -1e8  # no hypothesis that was found scores less (nats)
 
 
 class Translator:
@@ -54,6 +40,7 @@ class Translator:
         num_threads: CPU threads that the interpreter may use.
 
     Raises:
+        ValueError: If `num_threads` is less than 1.
         ImportError: If ai-edge-litert or sentencepiece is missing.
         ExportError: If the file is missing, damaged, not an export of this
             package, or of another version.
@@ -69,19 +56,26 @@ class Translator:
     def __init__(
         self, path: str | os.PathLike[str], num_threads: int = 1
     ) -> None:
-        interpreter_module, sentencepiece = _import_needs()
+        if num_threads < 1:
+            raise ValueError(
+                f"`num_threads` must be at least 1. Received: {num_threads}."
+            )
+        interpreter_module = _import_interpreter()
         package = read_package(pathlib.Path(path))
         self.settings = package.settings
+        self._path = os.fspath(path)
         try:
-            self._source, self._target = (
-                sentencepiece.SentencePieceProcessor(model_proto=model)
-                for model in (package.source_model, package.target_model)
+            self._texts = Texts(
+                processor_of(package.source_model),
+                processor_of(package.target_model),
+                self.settings.max_source_len,
             )
             self._interpreter = interpreter_module.Interpreter(
-                model_path=os.fspath(path), num_threads=num_threads
+                model_path=self._path, num_threads=num_threads
             )
-            self._runner = self._interpreter.get_signature_runner(SIGNATURE)
-            self._attends = "alignments" in self._runner.get_output_details()
+            self._runners: dict[str, Any] = {}
+            greedy = self._runner("greedy").get_output_details()
+            self._attends = "alignments" in greedy
         except (ValueError, RuntimeError) as error:
             raise ExportError(
                 f"Cannot load the model and the tokenizers of {path}: {error}.",
@@ -90,7 +84,10 @@ class Translator:
             ) from error
 
     def translate(
-        self, texts: Sequence[str], batch_size: int = 16
+        self,
+        texts: Iterable[str],
+        batch_size: int = 16,
+        search: str = "greedy",
     ) -> list[Translation]:
         """Translates sentences; the order is kept.
 
@@ -100,6 +97,8 @@ class Translator:
             texts: Sentences. An empty or blank one gives an empty answer.
             batch_size: Sentences that are decoded at once. 1 takes the
                 least memory.
+            search: `"greedy"`, the fastest, or `"beam"`: the best of
+                `settings.beam_size` hypotheses.
 
         Returns:
             One `Translation` for each sentence.
@@ -107,8 +106,42 @@ class Translator:
         Raises:
             TypeError: If `texts` is one string, or holds anything else than
                 strings.
-            ValueError: If `batch_size` is less than 1.
+            ValueError: If `batch_size` is less than 1, or if `search` is
+                unknown.
+            ExportError: If the file has no such search.
         """
+        if search not in SEARCHES:
+            raise ValueError(
+                f"`search` must be one of {', '.join(map(repr, SEARCHES))}. "
+                f"Received: search={search!r}."
+            )
+        return [best for best, *_ in self._answers(texts, batch_size, search)]
+
+    def nbest(
+        self, texts: Iterable[str], batch_size: int = 16
+    ) -> list[list[Translation]]:
+        """Translates sentences by beam search, and returns all it found.
+
+        Args:
+            texts: Sentences.
+            batch_size: Sentences that are decoded at once.
+
+        Returns:
+            For each sentence its answers, the best first: at most
+            `settings.beam_size`, at least one; of an empty or blank sentence
+            one that is empty.
+
+        Raises:
+            TypeError: As `translate`.
+            ValueError: If `batch_size` is less than 1.
+            ExportError: If the file has no beam search.
+        """
+        return self._answers(texts, batch_size, "beam")
+
+    def _answers(
+        self, texts: Iterable[str], batch_size: int, search: str
+    ) -> list[list[Translation]]:
+        """One list of answers for each sentence, the best first."""
         if isinstance(texts, str):
             raise TypeError(
                 "`texts` must be a list of strings. Received one string: "
@@ -118,123 +151,74 @@ class Translator:
             raise ValueError(
                 f"`batch_size` must be at least 1. Received: {batch_size}."
             )
-        sources = [self._tokenize(text) for text in texts]
+        runner = self._runner(search)
+        sources = [self._texts.tokenize(text) for text in texts]
         # Similar lengths together: little time is spent on padding.
         order = sorted(range(len(sources)), key=lambda i: len(sources[i][0]))
-        answers: dict[int, Translation] = {}
+        answers: dict[int, list[Translation]] = {}
         for first in range(0, len(order), batch_size):
             rows = order[first : first + batch_size]
-            batch = self._translate_batch([sources[row] for row in rows])
+            batch = self._run(runner, [sources[row] for row in rows])
             answers.update(zip(rows, batch, strict=True))
         return [answers[row] for row in range(len(sources))]
 
-    def _tokenize(self, text: str) -> tuple[list[int], bool]:
-        """Returns token ids (none for a blank text) and whether it was cut."""
-        if not isinstance(text, str):
-            raise TypeError(
-                f"`texts` must hold strings. Received: {text!r}. Decode "
-                'bytes first: text.decode("utf-8", errors="replace").'
-            )
-        # Half a surrogate pair is no character; read it as U+FFFD.
-        encoded = text.encode("utf-8", "surrogatepass")
-        text = encoded.decode("utf-8", "replace")
-        ids = self._source.encode(text) if text.strip() else []
-        if not ids:
-            return [], False
-        kept = ids[: self.settings.max_source_len - 1]
-        return [*kept, END], len(kept) < len(ids)
+    def _runner(self, search: str) -> Any:
+        """The runner of a signature, made when it is first asked for."""
+        if search not in self._runners:
+            known = self._interpreter.get_signature_list()
+            if buckets_of(known, search):
+                self._runners[search] = BucketRunner(self._interpreter, search)
+                return self._runners[search]
+            if search not in known:
+                raise ExportError(
+                    f"{self._path} has no signature {search!r}; it has "
+                    f"{', '.join(sorted(known)) or 'none'}.",
+                    "Export the model again with this version.",
+                )
+            runner = self._interpreter.get_signature_runner(search)
+            self._runners[search] = runner
+        return self._runners[search]
 
-    def _translate_batch(
-        self, sources: list[tuple[list[int], bool]]
-    ) -> list[Translation]:
+    def _run(
+        self, runner: Any, sources: list[tuple[list[int], bool]]
+    ) -> list[list[Translation]]:
+        """Runs one batch."""
         width = max(len(ids) for ids, _ in sources)
-        if width == 0:
-            outputs = None  # nothing but blank lines
-        else:
+        outputs: dict[str, np.ndarray] = {}
+        if width:  # else nothing but blank lines
             batch = np.zeros((len(sources), width), np.int32)
             for row, (ids, _) in enumerate(sources):
                 batch[row, : len(ids)] = ids
-            outputs = self._runner(source=batch)
+            outputs = runner(source=batch)
+            if outputs["lengths"].ndim == 1:
+                outputs = {k: v[:, np.newaxis] for k, v in outputs.items()}
         return [
-            self._answer(ids, truncated, outputs, row)
+            [
+                self._texts.answer(
+                    ids, truncated, {k: v[row, i] for k, v in outputs.items()}
+                )
+                for i, score in enumerate(outputs["scores"][row])
+                if i == 0 or score > IMPOSSIBLE
+            ]
+            if ids
+            else [self._texts.nothing(self._attends)]
             for row, (ids, truncated) in enumerate(sources)
         ]
 
-    def _answer(
-        self,
-        ids: list[int],
-        truncated: bool,
-        outputs: dict[str, np.ndarray] | None,
-        row: int,
-    ) -> Translation:
-        if not ids or outputs is None:
-            empty = np.zeros(0, np.int32)
-            nowhere = np.zeros((0, 0), np.float32) if self._attends else None
-            return Translation("", 0.0, empty, [], [], nowhere, False)
-        length = int(outputs["lengths"][row])
-        tokens = outputs["tokens"][row, :length].copy()
-        alignments = None
-        if self._attends:
-            # A copy: a view would keep the whole batch in memory.
-            alignments = outputs["alignments"][row, :length, : len(ids)].copy()
-        pieces = [int(token) for token in tokens if token >= FIRST_PIECE]
-        return Translation(
-            text=self._target.decode(pieces),
-            score=float(outputs["scores"][row]),
-            tokens=tokens,
-            pieces_source=self._source.id_to_piece(ids),
-            pieces_target=self._target.id_to_piece(tokens.tolist()),
-            alignments=alignments,
-            truncated=truncated,
-        )
 
-
-def _import_needs() -> tuple[Any, Any]:
-    """Returns the interpreter's module and the sentencepiece module."""
+def _import_interpreter() -> Any:
+    """Returns the interpreter's module."""
     try:
-        import sentencepiece
         from ai_edge_litert import interpreter
     except ImportError as error:
         raise ImportError(
             f"export.runtime needs ai-edge-litert and sentencepiece ({error})."
             " Install them: pip install ai-edge-litert sentencepiece"
         ) from error
-    return interpreter, sentencepiece
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Translates standard input, line by line, to standard output.
-
-    Args:
-        arguments: The command line's arguments: one path.
-
-    Returns:
-        The exit status: 0, or 2 after a clear line on standard error.
-    """
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if len(arguments) != 1 or arguments[0].startswith("-"):
-        print(
-            "Usage: python -m export.runtime model.tflite < sentences.txt",
-            file=sys.stderr,
-        )
-        return 2
-    try:
-        translator = Translator(arguments[0])
-    except (ExportError, ImportError) as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return 2
-    try:
-        for line in sys.stdin.buffer:
-            text = line.decode("utf-8", "replace").rstrip("\r\n")
-            answer = translator.translate([text])[0].text
-            sys.stdout.buffer.write(f"{answer}\n".encode())
-            sys.stdout.flush()
-    except BrokenPipeError:  # the reader has seen enough, as in `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return interpreter
 
 
 if __name__ == "__main__":
+    from export.runtime_command import main
+
     sys.exit(main())

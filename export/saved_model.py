@@ -3,8 +3,10 @@
 import json
 import os
 import pathlib
+import re
 from typing import Any
 
+from export.errors import ExportError
 from export.settings import ExportSettings
 from export.staging import staged
 
@@ -17,21 +19,14 @@ DESCRIPTION = pathlib.PurePath("assets.extra", "keras_attention.json")
 class SavedModelExporter:
     """Writes a SavedModel that takes strings and holds its tokenizers.
 
-    Two signatures: `serving_default` (greedy) and `beam`. Both take `text`,
-    a `(batch,)` tensor of strings, and return a dictionary:
+    Signatures: `serving_default` (greedy search), `beam` (the n best),
+    `score` (of given targets), and for callers who search themselves
+    `encode`, `decode_step` and `detokenize`. `docs/serving.md` has what they
+    take and return, in Python and through TensorFlow Serving.
 
-    | key | shape | what |
-    |---|---|---|
-    | `text` | `(batch,)` | the answers; empty for empty or blank text |
-    | `scores` | `(batch,)` | log-probability; `beam`: length-penalised |
-    | `tokens` | `(batch, target_len)` | ids, 0 where padded |
-    | `lengths` | `(batch,)` | tokens of each answer, with the end token |
-    | `truncated` | `(batch,)` | whether the source was too long and cut |
-    | `source_tokens` | `(batch, source_len)` | ids that were read |
-    | `source_pieces`, `target_pieces` | as the ids | subwords |
-    | `alignments` | `(batch, target_len, source_len)` | with attention only |
-
-    The process that loads it needs tensorflow and tensorflow_text only.
+    The process that loads it needs tensorflow and tensorflow_text only; with
+    vocabularies in place of SentencePiece models (see `export.vocabulary`),
+    tensorflow alone.
 
     Example:
 
@@ -47,7 +42,7 @@ class SavedModelExporter:
     import tensorflow as tf
     import tensorflow_text  # registers the tokenizer's operators
 
-    loaded = tf.saved_model.load("exported/fra-eng")
+    loaded = tf.saved_model.load("exported/fra-eng/1")
     translate = loaded.signatures["serving_default"]
     translate(text=tf.constant(["Bonjour !"]))["text"]
     ```
@@ -65,39 +60,40 @@ class SavedModelExporter:
         settings: ExportSettings,
         overwrite: bool = False,
     ) -> pathlib.Path:
-        """Writes the folder `path`, whole or not at all.
+        """Writes a version of a model, whole or not at all.
 
         Args:
             model: A built encoder-decoder with `encode` and `decode_step`.
-            path: The folder. An earlier export there is replaced.
-            source_tokenizer: Has `model`, SentencePiece bytes.
-            target_tokenizer: Has `model`, SentencePiece bytes.
-            settings: Limits, beam size and names.
-            overwrite: Replace whatever stands at `path`.
+            path: The model's folder, or that of a version; see
+                `version_folder`. An earlier export of the same version is
+                replaced, other versions stay.
+            source_tokenizer: Has `model` (bytes): a SentencePiece model, or a
+                vocabulary.
+            target_tokenizer: Likewise.
+            settings: Limits, search settings and names.
+            overwrite: Replace whatever stands in the version's place.
 
         Returns:
-            The absolute path that was written.
+            The absolute path of the version that was written.
 
         Raises:
-            ExportError: If something else stands at `path`, or if it cannot
-                be written.
+            ExportError: If something else stands there, if it cannot be
+                written, or if the settings ask for quantised weights.
             ImportError: If tensorflow-text is missing.
         """
         from export.signatures import save
         from export.text_signatures import TextSignatures
-        from keras_attention.search import BeamSearch, GreedySearch
 
-        searches = {
-            "serving_default": GreedySearch(),
-            "beam": BeamSearch(
-                beam_size=settings.beam_size,
-                length_penalty=settings.length_penalty,
-            ),
-        }
-        with staged(path, self.is_export, overwrite) as staging:
+        if settings.quantize != "none":
+            raise ExportError(
+                "A SavedModel's weights are float32. "
+                f"Received: quantize={settings.quantize!r}.",
+                "Leave out the quantisation, or export to LiteRT.",
+            )
+        place = version_folder(path)
+        with staged(place, self.is_export, overwrite) as staging:
             module = TextSignatures(
                 model,
-                searches,
                 source_tokenizer.model,
                 target_tokenizer.model,
                 settings,
@@ -111,12 +107,35 @@ class SavedModelExporter:
                 "settings": settings.to_dict(),
             }
             description.write_text(json.dumps(content, indent=2), "utf-8")
-        return pathlib.Path(os.path.abspath(path))
+        return place
 
     def is_export(self, path: pathlib.Path) -> bool:
-        """Tells whether `path` holds what this class writes."""
+        """Tells whether the folder of a version is what this class writes."""
         try:
             content = json.loads((path / DESCRIPTION).read_text("utf-8"))
         except (OSError, ValueError):
             return False
         return isinstance(content, dict) and content.get("format") == FORMAT
+
+
+def version_folder(path: str | os.PathLike[str]) -> pathlib.Path:
+    """Where a SavedModel goes: TensorFlow Serving wants versions.
+
+    Args:
+        path: The model's folder, whose version 1 is meant; or, if its name is
+            a positive integer, the folder of that version.
+
+    Returns:
+        The absolute path of the version's folder.
+
+    Example:
+
+    >>> version_folder("/models/fra-eng")
+    PosixPath('/models/fra-eng/1')
+    >>> version_folder("/models/fra-eng/2")
+    PosixPath('/models/fra-eng/2')
+    """
+    folder = pathlib.Path(os.path.abspath(path))
+    if re.fullmatch(r"[1-9][0-9]*", folder.name):
+        return folder
+    return folder / "1"

@@ -4,6 +4,7 @@ import dataclasses
 import math
 from typing import Any
 
+from export import quantizations
 from export.errors import ExportError
 
 
@@ -21,14 +22,19 @@ class ExportSettings:
         max_target_len: Upper limit of an answer's tokens.
         max_length_factor: Answer tokens allowed per source token.
         max_length_extra: Answer tokens allowed on top of that.
-        beam_size: Beams of the SavedModel's `beam` signature.
+        beam_size: Hypotheses that the signature `beam` keeps.
         length_penalty: Exponent of the beam search's length penalty.
+        coverage_penalty: Weight of the beam search's coverage penalty; 0 for
+            none, and for a model without attention.
         name: Name of the model, for people.
         source_language: Language that is read, such as `"fr"`; may be empty.
         target_language: Language that is written; may be empty.
+        quantize: How a LiteRT file stores its weights: `"none"`,
+            `"float16"`, `"int8"` or `"int4"`; see `export.quantizations`. A
+            SavedModel takes `"none"` only.
 
     Raises:
-        ExportError: If a number is out of its range.
+        ExportError: If a number is out of its range, or a name unknown.
 
     Example:
 
@@ -42,9 +48,11 @@ class ExportSettings:
     max_length_extra: int = 10
     beam_size: int = 5
     length_penalty: float = 1.0
+    coverage_penalty: float = 0.0
     name: str = "model"
     source_language: str = ""
     target_language: str = ""
+    quantize: str = "none"
 
     def __post_init__(self) -> None:
         # The end token is a token: a source needs room for one more.
@@ -55,8 +63,9 @@ class ExportSettings:
             "max_length_extra": 0,
             "beam_size": 1,
             "length_penalty": 0,
+            "coverage_penalty": 0,
         }
-        floats = ("max_length_factor", "length_penalty")
+        floats = ("max_length_factor", "length_penalty", "coverage_penalty")
         for name, low in lowest.items():
             value = getattr(self, name)
             allowed = (int, float) if name in floats else (int,)
@@ -73,6 +82,7 @@ class ExportSettings:
                     f"`{name}` must be a string. "
                     f"Received: {name}={getattr(self, name)!r}."
                 )
+        quantizations.get(self.quantize)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the settings as a dictionary that JSON can hold."""

@@ -54,12 +54,24 @@ def decode(
         A dictionary of `tokens` `(batch, target_len)` int32, `lengths`
         `(batch,)` int32, `scores` `(batch,)` float32 and, for a model with
         attention, `alignments` `(batch, target_len, source_len)` float32.
+        Of a search with several results, each with a second axis for them.
     """
     memory, states = model.encode(source)
     limits = output_limits(source, settings)
-    result = search(model.decode_step, states, memory, limits)
+    # What alignments are over: the memory, which may be shorter than the
+    # source.
+    mask = getattr(memory, "mask", None)
+    result = search(
+        model.decode_step,
+        states,
+        memory,
+        limits,
+        source_mask=source != 0 if mask is None else mask,
+    )
     # A row without tokens has an answer without tokens, of score 0.
     answered = limits > 0
+    if len(result.scores.shape) == 2:
+        answered = tf.expand_dims(answered, 1)
     outputs = {
         "tokens": result.tokens,
         "lengths": result.lengths,

@@ -18,8 +18,8 @@ def staged(
 ) -> Iterator[pathlib.Path]:
     """Yields a path to write to, which takes `path`'s place at the end.
 
-    If the body raises, whatever it wrote is removed and `path` stays as it
-    was.
+    If the body raises, whatever it wrote is removed, with the parent folders
+    made for it, and `path` stays as it was.
 
     Args:
         path: Where the file or folder shall be in the end. Missing parent
@@ -41,6 +41,7 @@ def staged(
             f"{target} exists and is not such an export.",
             "Choose another path, or allow overwriting.",
         )
+    missing = [one for one in target.parents if not one.exists()]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         folder = tempfile.mkdtemp(dir=target.parent, prefix=".exporting-")
@@ -55,6 +56,10 @@ def staged(
         raise _refused(target, error) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        # Also the parents made for it, if nothing came of it.
+        for parent in missing:
+            with contextlib.suppress(OSError):  # It is not empty.
+                parent.rmdir()
 
 
 def _put_in_place(

@@ -1,24 +1,17 @@
 """Runs an artifact in a fresh process and holds it to the model's answers."""
 
-import json
 import os
 import pathlib
-import tempfile
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from export.answers import Answer, unpack
+from export import quantizations
 from export.compare import compare
 from export.errors import ExportError
-from export.fresh_process import run_module
 from export.report import Difference, Report
 from export.settings import ExportSettings
-
-THRESHOLD = 0.995  # share of the sentences
-BATCH_SIZE = 16
-NUM_FEW = 50  # sentences for the second batch size, second call and latency
+from export.verify_checks import checks_of, comparisons
+from export.verify_process import refuse_modules, run_checks
 
 
 def verify_saved_model(
@@ -29,12 +22,19 @@ def verify_saved_model(
     target_tokenizer: Any,
     settings: ExportSettings,
     sentences: Sequence[str],
-    threshold: float = THRESHOLD,
+    threshold: float | None = None,
+    references: Sequence[str] | None = None,
 ) -> Report:
-    """Verifies a SavedModel; see `verify`."""
-    tokenizers = (source_tokenizer, target_tokenizer)
+    """Verifies the folder of a SavedModel's version; see `verify`."""
     return verify(
-        "saved_model", model, path, tokenizers, settings, sentences, threshold
+        "saved_model",
+        model,
+        path,
+        (source_tokenizer, target_tokenizer),
+        settings,
+        sentences,
+        threshold,
+        references,
     )
 
 
@@ -46,12 +46,19 @@ def verify_litert(
     target_tokenizer: Any,
     settings: ExportSettings,
     sentences: Sequence[str],
-    threshold: float = THRESHOLD,
+    threshold: float | None = None,
+    references: Sequence[str] | None = None,
 ) -> Report:
     """Verifies a LiteRT file; see `verify`."""
-    tokenizers = (source_tokenizer, target_tokenizer)
     return verify(
-        "litert", model, path, tokenizers, settings, sentences, threshold
+        "litert",
+        model,
+        path,
+        (source_tokenizer, target_tokenizer),
+        settings,
+        sentences,
+        threshold,
+        references,
     )
 
 
@@ -62,26 +69,35 @@ def verify(
     tokenizers: tuple[Any, Any],
     settings: ExportSettings,
     sentences: Sequence[str],
-    threshold: float = THRESHOLD,
+    threshold: float | None = None,
+    references: Sequence[str] | None = None,
 ) -> Report:
     """Compares an artifact, run in a fresh process, with its model.
 
-    All sentences are translated in batches of 16; the first 50 once more
-    one by one, once more in batches (a second call), and, by a SavedModel,
-    with beam search. An answer agrees if its tokens and text are the
-    model's, and its score and alignments within 0.01. Where the model itself
-    prefers its token by less than 0.001 nats, the other token is a near tie,
-    which agrees too and is listed.
+    All sentences are translated greedily in batches of 16; then 50 of them,
+    of all lengths: one by one, once more in batches (a second call), by beam
+    search (all n best), by a greedy search over `encode` and `decode_step`,
+    and, by a SavedModel, scored with the model's answers as targets.
+
+    An answer agrees if its tokens and text are the model's, and its score and
+    alignments within the quantisation's tolerance. Where the model itself
+    prefers its own tokens by less than 0.001 nats, others are a near tie,
+    which agrees too and is listed. A tie that a beam search meets half-way
+    may change its lesser answers altogether: all n must agree for 90% of the
+    sentences, and of quantised weights only the best is compared.
 
     Args:
-        format: `"saved_model"` or `"litert"`.
+        format: A key of `export.exporters.EXPORTERS`.
         model: The model that was exported.
         path: The artifact.
         tokenizers: The source tokenizer (`tokenize`) and the target
-            tokenizer (`detokenize`) of the model.
+            tokenizer (`tokenize` and `detokenize`) of the model.
         settings: The settings it was exported with.
         sentences: Sources to compare on; at least one.
-        threshold: Share of the sentences that must agree in each check.
+        threshold: Share of the sentences that must agree in each check;
+            `None` for what `quantizations` asks of the settings' `quantize`.
+        references: A right answer for each of the sentences: BLEU is
+            measured against them.
 
     Returns:
         The report.
@@ -89,103 +105,88 @@ def verify(
     Raises:
         ExportError: If fewer sentences agree, if the artifact cannot be run,
             or if running it needed a package that it must not need.
+        ImportError: If there are references, and sacrebleu is missing.
     """
     from export.reference import Reference
-    from keras_attention.search import BeamSearch, GreedySearch
 
     sentences = list(sentences)
     if not sentences:
         raise ExportError("`sentences` must hold at least one sentence.")
-    reference = Reference(model, *tokenizers, settings)
-    expected = reference.answers(sentences, GreedySearch(), BATCH_SIZE)
-    few = expected[:NUM_FEW]
-    checks = {
-        "greedy": (f"batch size {BATCH_SIZE}", expected),
-        "one": ("batch size 1", few),
-        "again": ("second call", few),
-    }
-    if format == "saved_model":
-        beam = BeamSearch(
-            beam_size=settings.beam_size,
-            length_penalty=settings.length_penalty,
+    if references is not None and len(references) != len(sentences):
+        raise ExportError(
+            "`references` must hold one for each sentence. Received: "
+            f"{len(references)} for {len(sentences)} sentences."
         )
-        beam_answers = reference.answers(sentences[:NUM_FEW], beam, BATCH_SIZE)
-        checks["beam"] = (f"beam of {settings.beam_size}", beam_answers)
+    corpus_bleu = None if references is None else _corpus_bleu()
+    quantization = quantizations.get(settings.quantize)
+    if threshold is None:
+        threshold = quantization.min_agreement
+    reference = Reference(model, *tokenizers, settings)
+    checks = checks_of(format, reference, sentences, settings)
     path = pathlib.Path(path)
-    found, about = _run(format, path, sentences, list(checks))
-    _refuse_modules(format, about["modules"])
+    found, latency, modules = run_checks(format, path, checks, sentences)
+    refuse_modules(format, modules)
     agreements = []
     differences: list[Difference] = []
-    for key, (name, own) in checks.items():
-        agreement, differing = compare(
-            name,
-            sentences,
-            own,
-            found[key],
-            None if key == "beam" else reference,
-        )
-        agreements.append(agreement)
-        differences += differing
+    for check in checks:
+        for one in comparisons(check, found[check.key], settings, threshold):
+            agreement, differing = compare(
+                one.name,
+                check.sentences,
+                one.expected,
+                one.found,
+                check.gap,
+                quantization.tolerance,
+                one.threshold,
+            )
+            agreements.append(agreement)
+            differences += differing
+    bleu = None
+    if corpus_bleu is not None:
+        bleu = {
+            name: corpus_bleu([a.text for [a] in answers], references)
+            for name, answers in (
+                ("model", checks[0].expected),
+                ("artifact", found[checks[0].key]),
+            )
+        }
     report = Report(
         format=format,
         path=str(path),
         size_bytes=_size(path),
+        quantize=settings.quantize,
         agreements=agreements,
         differences=differences,
-        latency_ms=about["latency_ms"],
-        modules=about["modules"],
+        latency_ms=latency,
+        modules=modules,
+        source_lengths=reference.source_lengths(sentences),
+        bleu=bleu,
     )
-    if report.agreeing_share < threshold:
+    if report.failed:
+        names = ", ".join(one.check for one in report.failed)
         raise ExportError(
             f"The {format} artifact does not answer as its model does "
-            f"(at least {threshold:.1%} must agree).\n{report.to_markdown()}",
-            "Try another format; if the model was changed since it was loaded, "
-            "load it again.",
+            f"({names}).\n{report.to_markdown()}",
+            "Try another format or quantisation; if the model was changed "
+            "since it was loaded, load it again.",
         )
     return report
 
 
-def _run(
-    format: str, path: pathlib.Path, sentences: list[str], keys: list[str]
-) -> tuple[dict[str, list[Answer]], dict[str, Any]]:
-    """Runs the artifact elsewhere; returns answers by check, and notes."""
-    with tempfile.TemporaryDirectory() as folder:
-        request = pathlib.Path(folder, "request.json")
-        result = pathlib.Path(folder, "result.npz")
-        content = {
-            "sentences": sentences,
-            "few": NUM_FEW,
-            "batch_size": BATCH_SIZE,
-        }
-        request.write_text(json.dumps(content), "utf-8")
-        reason = run_module(
-            "export.verify_worker",
-            format,
-            os.path.abspath(path),
-            request,
-            result,
-        )
-        if reason:
-            raise ExportError(
-                f"The {format} artifact cannot be run in a fresh process: "
-                f"{reason}."
-            )
-        with np.load(result) as arrays:
-            found = {key: unpack(arrays, key) for key in keys}
-            return found, json.loads(str(arrays["about"]))
+def _corpus_bleu() -> Any:
+    """Returns a function from answers and references to BLEU."""
+    try:
+        import sacrebleu
+    except ImportError as error:
+        raise ImportError(
+            f"BLEU needs sacrebleu ({error}). "
+            "Install it: pip install sacrebleu; or give no `references`."
+        ) from error
 
+    def corpus_bleu(answers: list[str], references: list[str]) -> float:
+        return sacrebleu.corpus_bleu(answers, [list(references)]).score
 
-def _refuse_modules(format: str, modules: Sequence[str]) -> None:
-    """Refuses packages that an artifact must do without."""
-    without = {"keras_attention", "pipelines"}
-    if format == "litert":
-        without |= {"tensorflow", "keras"}
-    needed = sorted(without & set(modules))
-    if needed:
-        raise ExportError(
-            f"Running the {format} artifact imported {', '.join(needed)}, "
-            "which it must do without."
-        )
+    return corpus_bleu
 
 
 def _size(path: pathlib.Path) -> int:

@@ -15,15 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from export.answers import Answer, from_outputs, pack
+from export.answers import Answer, pack
 
 WATCHED = ("tensorflow", "keras", "keras_attention", "pipelines")
 NUM_WARM_UP = 3
-Answering = Callable[[Sequence[str], int], list[Answer]]
+Answering = Callable[[Sequence[str], int], list[list[Answer]]]
 
 
 def main(arguments: Sequence[str]) -> int:
     """Answers a request.
+
+    The request has `checks` (names), `sentences`, `few` (some of them),
+    `targets` (one for each of the few), `batch_size` and `threads`.
 
     Args:
         arguments: Format, artifact, request file, result file.
@@ -33,92 +36,36 @@ def main(arguments: Sequence[str]) -> int:
     """
     kind, artifact, request_path, result_path = arguments
     request = json.loads(pathlib.Path(request_path).read_text("utf-8"))
-    sentences, few = request["sentences"], request["few"]
-    batch_size = request["batch_size"]
-    run = {"litert": run_litert, "saved_model": run_saved_model}[kind]
+    runner = _runner(kind)(artifact, request["threads"])
+    few, size = request["few"], request["batch_size"]
+    run: dict[str, Callable[[], list[list[Answer]]]] = {
+        "greedy": lambda: runner.greedy(request["sentences"], size),
+        "one": lambda: runner.greedy(few, 1),
+        "again": lambda: runner.greedy(few, size),
+        "beam": lambda: runner.beam(few, size),
+        "steps": lambda: runner.steps(few, size),
+        "score": lambda: runner.score(few, request["targets"], size),
+    }
     arrays: dict[str, Any] = {}
-    latency: dict[str, float] = {}
-
-    def check(
-        name: str, answer: Answering, texts: list[str], size: int
-    ) -> None:
-        arrays.update(pack(answer(texts, size), name))
-
-    run(artifact, sentences, sentences[:few], batch_size, check, latency)
-    modules = [name for name in WATCHED if name in sys.modules]
-    arrays["about"] = np.array(
-        json.dumps({"latency_ms": latency, "modules": modules})
-    )
-    np.savez(result_path, **arrays)
+    for name in request["checks"]:
+        arrays.update(pack(run[name](), name))
+    about = {
+        "latency_ms": median_ms(runner.greedy, few),
+        "modules": [name for name in WATCHED if name in sys.modules],
+    }
+    np.savez(result_path, about=np.array(json.dumps(about)), **arrays)
     return 0
 
 
-def run_litert(
-    artifact: str,
-    sentences: list[str],
-    few: list[str],
-    batch_size: int,
-    check: Callable[..., None],
-    latency: dict[str, float],
-) -> None:
-    """Runs a LiteRT file; arguments as in `main`."""
-    from export.runtime import Translator
+def _runner(kind: str) -> Any:
+    # Imported here: a LiteRT file must run where TensorFlow is not.
+    if kind in ("litert", "litert_buckets"):
+        from export.verify_litert import LiteRTRunner
 
-    def answering(translator: Translator) -> Answering:
-        def answer(texts: Sequence[str], size: int) -> list[Answer]:
-            return [
-                Answer(t.text, t.score, t.tokens, t.alignments)
-                for t in translator.translate(texts, size)
-            ]
+        return LiteRTRunner
+    from export.verify_saved_model import SavedModelRunner
 
-        return answer
-
-    answer = answering(Translator(artifact))
-    check("greedy", answer, sentences, batch_size)
-    check("one", answer, few, 1)
-    check("again", answer, few, batch_size)
-    latency["1 thread"] = median_ms(answer, few)
-    two = answering(Translator(artifact, num_threads=2))
-    latency["2 threads"] = median_ms(two, few)
-
-
-def run_saved_model(
-    artifact: str,
-    sentences: list[str],
-    few: list[str],
-    batch_size: int,
-    check: Callable[..., None],
-    latency: dict[str, float],
-) -> None:
-    """Runs a SavedModel; arguments as in `main`."""
-    import tensorflow as tf
-    import tensorflow_text  # noqa: F401  registers the tokenizer's operators
-
-    loaded = tf.saved_model.load(artifact)
-
-    def answering(name: str) -> Answering:
-        signature = loaded.signatures[name]
-
-        def answer(texts: Sequence[str], size: int) -> list[Answer]:
-            answers = []
-            for first in range(0, len(texts), size):
-                batch = tf.constant(list(texts[first : first + size]))
-                outputs = {k: v.numpy() for k, v in signature(batch).items()}
-                words = [
-                    text.decode("utf-8", "replace") for text in outputs["text"]
-                ]
-                source = outputs["source_tokens"]
-                answers += from_outputs(outputs, words, source)
-            return answers
-
-        return answer
-
-    greedy = answering("serving_default")
-    check("greedy", greedy, sentences, batch_size)
-    check("one", greedy, few, 1)
-    check("again", greedy, few, batch_size)
-    check("beam", answering("beam"), few, batch_size)
-    latency["default threads"] = median_ms(greedy, few)
+    return SavedModelRunner
 
 
 def median_ms(answer: Answering, sentences: Sequence[str]) -> float:

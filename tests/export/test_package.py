@@ -7,11 +7,18 @@ import pytest
 
 from export.errors import ExportError
 from export.package import append_package, is_package, read_package
-from export.runtime import Translator, main
+from export.runtime import Translator
+from export.runtime_command import main
 from export.settings import ExportSettings
 
 MODEL = b"\x1c\x00\x00\x00TFL3" + bytes(range(256)) * 5
-SETTINGS = ExportSettings(max_source_len=13, name="tiny", max_length_factor=3)
+SETTINGS = ExportSettings(
+    max_source_len=13,
+    name="tiny",
+    max_length_factor=3,
+    coverage_penalty=0.2,
+    quantize="int8",
+)
 
 
 @pytest.fixture
@@ -92,10 +99,16 @@ def test_a_tokenizer_that_is_none_is_refused(packed):
 
 
 def test_the_command_says_one_line_and_exits_with_2(tmp_path, capsys):
-    assert main([str(tmp_path / "none.tflite")]) == 2
-    assert main([]) == 2
+    path = str(tmp_path / "none.tflite")
+    assert main([path]) == 2
     said = capsys.readouterr()
     assert said.out == ""
-    first, second = said.err.splitlines()
-    assert first.startswith("Error: No such file")
-    assert second.startswith("Usage: ")
+    (line,) = said.err.splitlines()
+    assert line.startswith("Error: No such file")
+    assert main([path, "--threads=0"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("Error: `num_threads` must be at least 1")
+    assert main([]) == 2
+    assert "usage: python -m export.runtime" in capsys.readouterr().err
+    assert main(["--help"]) == 0
+    assert "--beam" in capsys.readouterr().out

@@ -17,6 +17,7 @@ from export.settings import ExportSettings
         {"max_length_extra": "7"},
         {"beam_size": True},
         {"length_penalty": float("inf")},
+        {"coverage_penalty": -0.1},
         {"name": None},
     ],
 )

@@ -1,16 +1,15 @@
 """The functions behind every artifact, called in this process."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from export.errors import ExportError
-from export.reference import Reference
 from export.settings import ExportSettings
 from export.signatures import output_limits, save
-from export.text_signatures import TextSignatures
 from export.token_signatures import TokenSignatures
-from keras_attention.search import GreedySearch
 from tests.export import tiny
 
 
@@ -21,25 +20,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def greedy(model):
-    return TokenSignatures(model, GreedySearch(), tiny.SETTINGS).greedy
-
-
-@pytest.fixture(scope="module")
-def translate(model):
-    source, target = tiny.tokenizers()
-    module = TextSignatures(
-        model,
-        {"serving_default": GreedySearch()},
-        source.model,
-        target.model,
-        tiny.SETTINGS,
-    )
-
-    def call(*texts):
-        function = module.functions["serving_default"]
-        return function(tf.constant(list(texts), tf.string))
-
-    return call
+    return TokenSignatures(model, tiny.SETTINGS).greedy
 
 
 def test_limits_follow_the_formula():
@@ -91,75 +72,67 @@ def test_alignments_sum_to_one_over_the_source_read(greedy):
         assert not alignments[:, source_len:].any()
 
 
-def test_empty_and_blank_text_give_empty_text(translate):
-    outputs = translate("", "  \t", "tu", "\u3000")
-    texts = outputs["text"].numpy()
-    lengths = outputs["lengths"].numpy()
-    for row in (0, 1, 3):
-        assert texts[row] == b""
-        assert lengths[row] == 0
-        assert outputs["scores"][row] == 0.0
-    assert lengths[2] > 0
-    assert np.isfinite(outputs["alignments"]).all()
-    only = translate("", " ")
-    assert only["text"].numpy().tolist() == [b"", b""]
-    assert translate()["text"].shape == (0,)
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_beam_scores_are_what_the_model_and_the_penalties_say(model, beam_size):
+    """Wu et al. (2016), eq. 14, for each hypothesis, also beside padding."""
+    settings = dataclasses.replace(
+        tiny.SETTINGS,
+        beam_size=beam_size,
+        length_penalty=0.7,
+        coverage_penalty=0.3,
+    )
+    source = np.array([[9, 8, 7, 5, 2], [4, 2, 0, 0, 0]], "int32")
+    outputs = TokenSignatures(model, settings).beam(source)
+    assert outputs["lengths"].shape == (2, beam_size)
+    for row, source_len in enumerate((5, 2)):
+        for place in range(beam_size):
+            length = int(outputs["lengths"][row, place])
+            tokens = outputs["tokens"][row, place].numpy()
+            memory, states = model.encode(source[row : row + 1, :source_len])
+            said, covered = 0.0, np.zeros(source_len)
+            before = 1
+            for token in tokens[:length]:
+                logits, states, alignments = model.decode_step(
+                    np.array([before]), states, memory
+                )
+                said += float(tf.nn.log_softmax(logits)[0, token])
+                covered += alignments[0].numpy()
+                before = token
+            penalty = ((5 + length) / 6) ** 0.7
+            coverage = np.log(np.minimum(covered, 1.0)).sum()
+            assert float(outputs["scores"][row, place]) == pytest.approx(
+                said / penalty + 0.3 * coverage, abs=1e-3
+            )
+            assert not tokens[length:].any()
+            np.testing.assert_allclose(
+                outputs["alignments"][row, place].numpy().sum(0)[:source_len],
+                covered,
+                atol=1e-4,
+            )
 
 
-def test_a_long_source_is_cut_and_says_so(translate):
-    outputs = translate("tu " * 3333, "tu", " ".join(["tu"] * 12))
-    assert outputs["truncated"].numpy().tolist() == [True, False, False]
-    source = outputs["source_tokens"].numpy()
-    assert source.shape == (3, tiny.SETTINGS.max_source_len)
-    # Cut to the same tokens: the same answer.
-    np.testing.assert_array_equal(source[0], source[2])
-    assert outputs["text"][0] == outputs["text"][2]
-    assert source[0, -1] == 2
-
-
-def test_bytes_that_are_no_text_are_read_as_replacement_characters(translate):
-    outputs = translate(b"tu \xff\xfe tu", "tu \ufffd\ufffd tu")
-    np.testing.assert_array_equal(*outputs["source_tokens"])
-    assert outputs["text"][0] == outputs["text"][1]
-
-
-def test_pieces_are_named_and_padding_is_not(translate):
-    outputs = translate("le chat", "tu")
-    pieces = outputs["source_pieces"].numpy()
-    source, _ = tiny.tokenizers()
-    ids = outputs["source_tokens"].numpy()
-    for row in range(2):
-        known = [i for i in ids[row] if i]
-        names = [piece.decode() for piece in pieces[row] if piece]
-        assert names == source.pieces(known)
+def test_a_beam_of_one_is_greedy_and_blanks_are_empty(model, greedy):
+    settings = dataclasses.replace(tiny.SETTINGS, beam_size=1, length_penalty=0)
+    source = np.array([[0, 0, 0], [9, 8, 2]], "int32")
+    beam = TokenSignatures(model, settings).beam(source)
+    expected = greedy(source)
+    for name, one in expected.items():
+        np.testing.assert_allclose(beam[name][:, 0], one, atol=1e-5)
+    only = TokenSignatures(model, tiny.SETTINGS).beam(source[:1])
+    assert not only["lengths"].numpy().any()
+    assert not only["scores"].numpy().any()
+    assert only["tokens"].shape == (1, 3, 1)  # LiteRT reads nothing empty
 
 
 def test_a_model_without_weights_is_refused(model):
     unbuilt = type(model).from_config(model.get_config())
     with pytest.raises(ExportError, match="no weights yet"):
-        TokenSignatures(unbuilt, GreedySearch(), tiny.SETTINGS)
+        TokenSignatures(unbuilt, tiny.SETTINGS)
 
 
 def test_what_the_disk_refuses_is_one_clear_error(model, tmp_path):
-    module = TokenSignatures(model, GreedySearch(), tiny.SETTINGS)
+    module = TokenSignatures(model, tiny.SETTINGS)
     (tmp_path / "file").write_text("")
     with pytest.raises(ExportError, match="TensorFlow cannot write") as error:
         save(module, tmp_path / "file" / "model")
     assert "[Op" not in str(error.value)
-
-
-def test_reference_measures_gaps(model):
-    """The gap of two first tokens is the difference of their logits."""
-    reference = Reference(model, *tiny.tokenizers(), tiny.SETTINGS)
-    (own,) = reference.answers(["le chat dort"], GreedySearch(), 16)
-    tokens = own.tokens
-    memory, states = model.encode(reference._source_ids(["le chat dort"]))
-    logits = model.decode_step(np.array([1]), states, memory)[0][0].numpy()
-    other = np.array([5 if tokens[0] != 5 else 6, *tokens[1:]])
-    gap = reference.greedy_gap("le chat dort", tokens, other)
-    assert gap == pytest.approx(logits[tokens[0]] - logits[other[0]], abs=1e-4)
-    assert gap > 0
-    later = np.array([*tokens[:-1], 5 if tokens[-1] != 5 else 6])
-    assert reference.greedy_gap("le chat dort", tokens, later) > 0
-    shorter = reference.greedy_gap("le chat dort", tokens, tokens[:-1])
-    assert shorter == float("inf")

@@ -1,124 +1,151 @@
-"""What counts as agreement, and how it is reported."""
+"""What artifacts are held to, and how their answers are asked for."""
 
-import json
+import dataclasses
+import sys
 
 import numpy as np
 import pytest
 
-from export.answers import Answer, pack, unpack
-from export.compare import NEAR_TIE
-from export.compare import compare as compare_answers
+from export import verify
+from export.answers import Answer
 from export.errors import ExportError
 from export.fresh_process import run_module
-from export.report import Report
-from export.verify import _refuse_modules
+from export.reference import Reference
+from export.verify_checks import NUM_FEW, Check, few_of
+from export.verify_process import refuse_modules
+from export.verify_steps import greedy_by_steps
+from tests.export import tiny
 
 
-class Gap:
-    """Stands for the reference: every difference has the same gap."""
+def test_a_loop_over_steps_says_the_likeliest():
+    """By hand: token 4, then the end; a row without room says nothing."""
+    likely = {1: 4, 4: 2}
 
-    def __init__(self, gap):
-        self.gap = gap
+    def decode_step(token, state_0):
+        rows = np.full((2, 5), -9.0)
+        rows[:, 0] = 0.0  # padding is likeliest, and no token
+        for row, last in zip(rows, token, strict=True):
+            row[likely.get(int(last), 3)] = -0.5
+        return {"log_probabilities": rows, "state_0": state_0 + 1}
 
-    def greedy_gap(self, sentence, expected, found):
-        return self.gap
-
-
-def answer(*tokens, text="text", score=-1.5, alignments=0.5):
-    if alignments is not None:
-        alignments = np.full((len(tokens), 3), alignments, np.float32)
-    return Answer(text, score, np.array(tokens, np.int32), alignments)
-
-
-def compare(expected, found, gap=1.0):
-    return compare_answers("check", ["source"], [expected], [found], Gap(gap))
-
-
-def test_the_same_answer_agrees():
-    agreement, differences = compare(answer(5, 2), answer(5, 2, score=-1.501))
-    assert agreement.num_identical == agreement.num_agreeing == 1
-    assert agreement.max_score_difference == pytest.approx(1e-3)
-    assert agreement.max_alignment_difference == 0.0
-    assert differences == []
-
-
-@pytest.mark.parametrize(
-    "found",
-    [
-        answer(5, 2, text="other"),
-        answer(5, 2, score=-2.0),
-        answer(5, 2, score=float("nan")),
-        answer(5, 2, alignments=0.6),
-        answer(5, 2, alignments=float("nan")),
-        answer(5, 2, alignments=None),
-    ],
-)
-def test_identical_tokens_alone_do_not_agree(found):
-    agreement, differences = compare(answer(5, 2), found)
-    assert agreement.num_identical == 1
-    assert agreement.num_agreeing == 0
-    assert len(differences) == 1
-
-
-@pytest.mark.parametrize(
-    "gap, near", [(0.0, True), (NEAR_TIE / 2, True), (0.1, False)]
-)
-def test_other_tokens_agree_only_on_a_near_tie(gap, near):
-    agreement, (difference,) = compare(answer(5, 2), answer(6, 2), gap)
-    assert agreement.num_identical == 0
-    assert agreement.num_agreeing == near
-    assert difference.near_tie is near
-    assert difference.score_gap == gap
-
-
-def test_answers_travel(tmp_path):
-    answers = [
-        answer(5, 7, 2, text="où ça ?"),
-        answer(text=""),
-        answer(4, alignments=None),
-    ]
-    path = tmp_path / "answers.npz"
-    np.savez(path, **pack(answers, "a"), **pack([], "none"))
-    with np.load(path) as arrays:
-        assert unpack(arrays, "none") == []
-        for one, other in zip(answers, unpack(arrays, "a"), strict=True):
-            assert one.text == other.text
-            assert one.score == other.score
-            np.testing.assert_array_equal(one.tokens, other.tokens)
-            if one.alignments is None:
-                assert other.alignments is None
-            else:
-                assert one.alignments.shape == other.alignments.shape
-                np.testing.assert_array_equal(one.alignments, other.alignments)
-
-
-def test_report_is_json_a_line_and_a_table():
-    agreement, differences = compare(answer(5, 2), answer(6, 2), gap=0.1)
-    report = Report(
-        "litert",
-        "model.tflite",
-        1_500_000,
-        [agreement],
-        differences,
-        {"1 thread": 3.25},
-        [],
+    found = greedy_by_steps(
+        {"state_0": np.zeros(2), "other": np.zeros(2)},
+        np.array([4, 0]),
+        decode_step,
+        {"token", "state_0"},
     )
-    values = json.loads(json.dumps(report.to_json()))
-    assert values["identical_share"] == 0.0
-    assert values["differences"][0]["score_gap"] == 0.1
-    assert "1.5 MB; 0 of 1 answers identical" in report.to_line()
-    assert "\n" not in report.to_line()
-    assert "different (gap 1.0e-01): 'source'" in report.to_markdown()
+    assert found["tokens"].tolist() == [[4, 2, 0, 0], [0, 0, 0, 0]]
+    assert found["lengths"].tolist() == [2, 0]
+    assert found["scores"].tolist() == [-1.0, 0.0]
+    assert "alignments" not in found
+
+
+def test_bleu_of_a_copy_is_perfect():
+    corpus_bleu = verify._corpus_bleu()
+    lines = ["the cat sleeps on the mat", "where is the station ?"]
+    assert corpus_bleu(lines, lines) == pytest.approx(100)
+    assert corpus_bleu(["no", "nothing"], lines) < 1
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sacrebleu", None)
+    with pytest.raises(ImportError, match="pip install sacrebleu"):
+        verify._corpus_bleu()
+
+
+def test_references_must_be_as_many_as_the_sentences():
+    for sentences, references in [([], None), (["a", "b"], ["c"])]:
+        with pytest.raises(ExportError, match="must hold"):
+            verify.verify_litert(
+                None,
+                "none",
+                source_tokenizer=None,
+                target_tokenizer=None,
+                settings=tiny.SETTINGS,
+                sentences=sentences,
+                references=references,
+            )
+
+
+@pytest.fixture(scope="module")
+def reference():
+    settings = tiny.SETTINGS
+    model = tiny.model(**tiny.MODELS["lstm_additive_before"])
+    return Reference(model, *tiny.tokenizers(), settings)
+
+
+@pytest.mark.parametrize("coverage_penalty", [0.0, 0.3])
+def test_gaps_are_the_models_own(reference, coverage_penalty):
+    """Of its own n best the model ranks each as high as its search did."""
+    sentence = "le chat dort"
+    settings = dataclasses.replace(
+        tiny.SETTINGS, coverage_penalty=coverage_penalty
+    )
+    judge = Reference(reference._model, *tiny.tokenizers(), settings)
+    [several] = judge.beam([sentence], 1)
+    first, second = several[0], several[1]
+    gap = judge.beam_gap(sentence, first.tokens, second.tokens)
+    assert gap == pytest.approx(first.score - second.score, abs=1e-4)
+    assert gap > 0
+    nothing = judge.beam_gap(sentence, first.tokens, first.tokens[:0])
+    assert nothing == float("inf")
+
+
+def test_a_greedy_gap_is_the_difference_of_logits(reference):
+    sentence = "le chat dort"
+    [[own]] = reference.greedy([sentence], 16)
+    model, tokens = reference._model, own.tokens
+    memory, states = model.encode(reference._source_ids([sentence]))
+    logits = model.decode_step(np.array([1]), states, memory)[0][0].numpy()
+    other = np.array([5 if tokens[0] != 5 else 6, *tokens[1:]])
+    gap = reference.greedy_gap(sentence, tokens, other)
+    assert gap == pytest.approx(logits[tokens[0]] - logits[other[0]], abs=1e-4)
+    assert gap > 0
+    later = np.array([*tokens[:-1], 5 if tokens[-1] != 5 else 6])
+    assert reference.greedy_gap(sentence, tokens, later) > 0
+    shorter = reference.greedy_gap(sentence, tokens, tokens[:-1])
+    assert shorter == float("inf")
+
+
+def test_scores_of_given_targets(reference):
+    """The steps' log-probabilities, added up by hand."""
+    import tensorflow as tf
+
+    [[found], [blank]] = reference.scores(
+        ["le chat", " "], ["the cat", "hello"], 2
+    )
+    assert found.text == "the cat" and found.tokens[-1] == 2
+    assert len(blank.tokens) == 0 and blank.score == 0.0
+    memory, states = reference._model.encode(reference._source_ids(["le chat"]))
+    total, last = 0.0, 1
+    for token in found.tokens:
+        logits, states, _ = reference._model.decode_step(
+            tf.constant([last]), states, memory
+        )
+        total += float(tf.nn.log_softmax(logits)[0, token])
+        last = int(token)
+    assert found.score == pytest.approx(total, abs=1e-4)
+
+
+@pytest.mark.parametrize("count", [1, 7, 200])
+def test_the_few_are_of_all_lengths(count):
+    sentences = ["x" * (37 * i % 101) for i in range(count)]
+    rows = few_of(sentences)
+    assert len(rows) == len(set(rows)) == min(count, NUM_FEW)
+    assert rows == sorted(rows)
+    lengths = sorted(map(len, sentences))
+    chosen = sorted(len(sentences[i]) for i in rows)
+    assert (chosen[0], chosen[-1]) == (lengths[0], lengths[-1])
 
 
 def test_packages_that_an_artifact_must_do_without():
-    _refuse_modules("saved_model", ["tensorflow", "keras"])
+    refuse_modules("saved_model", ["tensorflow", "keras"])
     for format, module in [
         ("saved_model", "keras_attention"),
         ("litert", "tensorflow"),
     ]:
         with pytest.raises(ExportError, match=f"imported {module}"):
-            _refuse_modules(format, [module])
+            refuse_modules(format, [module])
 
 
 def test_a_process_that_fails_says_why(tmp_path, monkeypatch):
@@ -131,3 +158,53 @@ def test_a_process_that_fails_says_why(tmp_path, monkeypatch):
     assert run_module("crashing") == "ended by SIGSEGV"
     assert run_module("raising") == "ValueError: no such thing"
     assert run_module("fine") == ""
+
+
+@pytest.mark.parametrize(
+    "quantize, threshold, passes",
+    [
+        ("none", None, False),
+        ("none", 0.0, True),
+        ("int8", None, True),  # of those only the best answer counts
+        ("int8", 1.0, True),
+    ],
+)
+def test_a_comparison_that_fails_is_an_error(
+    monkeypatch, tmp_path, quantize, threshold, passes
+):
+    """The second best of a beam is another one, and no near tie."""
+    best, own, other = (
+        Answer(text, -1.0, np.array([token, 2], np.int32), None)
+        for text, token in (("a", 4), ("b", 5), ("c", 6))
+    )
+    greedy = Check("greedy", "greedy", ["s"], [[best]], lambda *_: 1.0)
+    beam = Check("beam", "beam", ["s"], [[best, own]], lambda *_: 1.0)
+    found = {"greedy": [[best]], "beam": [[best, other]]}
+
+    class Model:
+        def __init__(self, *arguments):
+            pass
+
+        def source_lengths(self, sentences):
+            return 1, 1
+
+    monkeypatch.setattr("export.reference.Reference", Model)
+    monkeypatch.setattr(verify, "checks_of", lambda *_: [greedy, beam])
+    monkeypatch.setattr(verify, "run_checks", lambda *_: (found, {}, []))
+    settings = dataclasses.replace(tiny.SETTINGS, quantize=quantize)
+
+    def run():
+        return verify.verify(
+            "litert", None, tmp_path, (None, None), settings, ["s"], threshold
+        )
+
+    if passes:
+        report = run()
+        assert report.quantize == quantize
+        assert report.identical_share == 1.0
+        assert report.failed == []
+        assert len(report.agreements) == (2 if quantize == "int8" else 3)
+        assert report.agreeing_share == (quantize == "int8")
+    else:
+        with pytest.raises(ExportError, match="beam: all 3"):
+            run()

@@ -93,10 +93,13 @@ def model(
     decoder_units=17,
     units=None,
     input_feeding=False,
+    vocabulary_sizes=None,
 ):
     """A built encoder-decoder, sure enough of its random choices."""
     keras.utils.set_random_seed(3)
-    source, target = (one.vocabulary_size for one in tokenizers())
+    source, target = vocabulary_sizes or (
+        one.vocabulary_size for one in tokenizers()
+    )
     decoder_cell = {"lstm": keras.layers.LSTMCell, "gru": keras.layers.GRUCell}
     cells = [decoder_cell[cell](decoder_units) for _ in range(num_layers)]
     made = ka.EncoderDecoder(

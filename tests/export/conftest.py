@@ -1,0 +1,19 @@
+"""Files that several tests read: written once for all of them."""
+
+import pytest
+
+from export.exporters import get
+from tests.export import tiny
+
+
+@pytest.fixture(scope="session")
+def litert_file(tmp_path_factory):
+    """A LiteRT file of `tiny.model(**tiny.MODELS["lstm_additive_before"])`."""
+    source, target = tiny.tokenizers()
+    return get("litert").export(
+        tiny.model(**tiny.MODELS["lstm_additive_before"]),
+        tmp_path_factory.mktemp("litert") / "m.tflite",
+        source_tokenizer=source,
+        target_tokenizer=target,
+        settings=tiny.SETTINGS,
+    )
