@@ -23,7 +23,10 @@ PYTEST := pytest -n $(WORKERS) --dist worksteal
 # `make test-backends`, which has an environment of its own.
 LAYERS := tests/keras_attention tests/conformance tests/system
 ON_JAX := KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=true
-JAX_TESTS := tests/conformance/test_gradients.py
+JAX_TESTS := tests/conformance/test_gradients.py tests/conformance/test_masks.py \
+    tests/keras_attention/test_attention.py tests/keras_attention/test_drop_in.py \
+    tests/keras_attention/test_hard_attention.py \
+    tests/keras_attention/test_recurrent.py
 BACKENDS_VENV ?= .venv-backends
 RUN_BACKENDS := $(BACKENDS_VENV)/bin/python -m
 BACKENDS_STAMP := $(BACKENDS_VENV)/.installed
@@ -31,12 +34,14 @@ BACKENDS_STAMP := $(BACKENDS_VENV)/.installed
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-jax test-backends quick lint types clean
+.PHONY: help demo test test-jax test-backends test-browser quick lint types
+.PHONY: clean
 
 help:
 	@echo 'make demo    train a small French to English model, evaluate, export'
 	@echo 'make test    all tests, and part of those of the layers on JAX'
 	@echo 'make test-backends   the tests of the layers on JAX and PyTorch'
+	@echo 'make test-browser    the tests of the web page, in Chromium'
 	@echo 'make quick   the tests that answer fast (all but those marked slow)'
 	@echo 'make lint    ruff: errors, import order, formatting'
 	@echo 'make types   mypy on pipelines, export and functional'
@@ -60,6 +65,10 @@ test-backends: $(BACKENDS_STAMP)
 	@$(ON_JAX) $(RUN_BACKENDS) $(PYTEST) -m 'not slow' $(LAYERS) $(ARGS)
 	@KERAS_BACKEND=torch $(RUN_BACKENDS) $(PYTEST) -m 'not slow' \
 	    $(LAYERS) $(ARGS)
+
+# Needs Node.js and Chromium. CHROMIUM, MODEL and SCREENSHOT: see the file.
+test-browser: $(STAMP)
+	@$(RUN) pytest tests/browser/page.py $(ARGS)
 
 quick: $(STAMP)
 	@$(RUN) $(PYTEST) -m 'not slow' $(ARGS)
