@@ -48,12 +48,17 @@ def interleaved(ours, peer, budget, least=5):
     Returns:
         A `Ratio`.
     """
+    return in_turn(lambda: seconds(ours), lambda: seconds(peer), budget, least)
+
+
+def in_turn(ours, peer, budget, least=5):
+    """As `interleaved`, of functions that return what they took, in seconds."""
     times = {ours: [], peer: []}
     end = time.perf_counter() + budget
     order = [ours, peer]
     while time.perf_counter() < end or len(times[ours]) < least:
         for side in order:
-            times[side].append(seconds(side))
+            times[side].append(side())
         order.reverse()
     ratios = [b / a for a, b in zip(times[ours], times[peer], strict=True)]
     low, _, high = statistics.quantiles(ratios, n=4)
