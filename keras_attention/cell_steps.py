@@ -37,10 +37,13 @@ class CellSteps(CellSizes):
         """Returns the part of the step that the inputs alone decide.
 
         Args:
-            inputs: `(batch, dim)`, or `(batch, target_len, dim)` at once.
+            inputs: `(batch, dim)`, or `(batch, target_len, dim)` at once. Of
+                a single step nothing is taken out: `recurrent_cells.Whole`.
         """
         if self.cell_input_fn is not None:
             return inputs
+        if len(inputs.shape) == 2:
+            return recurrent_cells.Whole(inputs)
         return recurrent_cells.project_inputs(self.cells[0], inputs)
 
     def step(self, projected, states, memories, training, noise=None):

@@ -9,6 +9,7 @@ are called as they are.
 from __future__ import annotations
 
 import contextlib
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops, tree
@@ -78,6 +79,20 @@ def is_projectable(cell):
     )
 
 
+class Whole(NamedTuple):
+    """Inputs of a single step, not projected beforehand.
+
+    With what is fed they are one product with the cell's kernel as it is.
+    Where there is no loop to take a product out of, parts of the kernel would
+    be cut out, and copied, in vain.
+
+    Attributes:
+        inputs: `(batch, dim)`.
+    """
+
+    inputs: Any
+
+
 def project_inputs(cell, inputs):
     """Returns the part of the cell's gates that `inputs` alone decide.
 
@@ -93,7 +108,9 @@ def project_inputs(cell, inputs):
     if not is_projectable(cell):
         return inputs
     kernel = ops.cast(cell.kernel, inputs.dtype)
-    projected = ops.matmul(inputs, kernel[: inputs.shape[-1]])
+    if kernel.shape[0] != inputs.shape[-1]:
+        kernel = kernel[: inputs.shape[-1]]
+    projected = ops.matmul(inputs, kernel)
     if not cell.use_bias:
         return projected
     bias = ops.cast(cell.bias, inputs.dtype)
@@ -105,7 +122,8 @@ def step(cell, projected, states, fed=None, training=False):
 
     Args:
         cell: a built Keras RNN cell.
-        projected: what `project_inputs` returned for this step.
+        projected: what `project_inputs` returned for this step; or `Whole`
+            inputs.
         states: the cell's states, a list of `(batch, width)`.
         fed: further inputs `(batch, fed_dim)`, known only inside the loop
             (a context, the last output), or `None`.
@@ -115,11 +133,14 @@ def step(cell, projected, states, fed=None, training=False):
         `(output, states)`; the same as the cell itself gives for the inputs
         `[inputs; fed]`.
     """
-    if not is_projectable(cell):
-        inputs = projected
+    is_whole = isinstance(projected, Whole)
+    if is_whole or not is_projectable(cell):
+        inputs = projected.inputs if is_whole else projected
         if fed is not None:
             inputs = ops.concatenate([inputs, fed], axis=-1)
-        return _call(cell, inputs, states, training)
+        if not is_projectable(cell):
+            return _call(cell, inputs, states, training)
+        projected, fed = project_inputs(cell, inputs), None
     if fed is not None:
         rows = cell.kernel.shape[0] - fed.shape[-1]
         projected = projected + ops.matmul(
