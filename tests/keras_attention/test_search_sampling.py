@@ -56,9 +56,9 @@ def test_bits_of_many_keys():
 
 
 def test_uniform_numbers():
-    zeros = np.zeros((1, 4001), "int32")
-    rows = np.arange(5, dtype="int32")[:, None]
-    times = np.arange(4001, dtype="int32")[None]
+    zeros = ops.zeros((1, 4001), "int32")
+    rows = ops.expand_dims(ops.arange(5, dtype="int32"), 1)
+    times = ops.expand_dims(ops.arange(4001, dtype="int32"), 0)
     found = numpy(uniform((zeros, rows), (times, zeros)))
     assert (found >= 0).all() and (found < 1).all()
     for row in found:
