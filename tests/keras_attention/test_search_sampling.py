@@ -8,6 +8,7 @@ from keras import ops
 from keras_attention.search import GreedySearch, SamplingSearch, score
 from keras_attention.search.random_bits import signed, threefry, uniform
 from tests import reference
+from tests.backends import BACKEND
 from tests.keras_attention.test_search import (
     END,
     ROWS,
@@ -142,6 +143,8 @@ def test_a_row_alone():
     search = SamplingSearch(1.5, top_k=4, top_p=0.95, seed=9)
     found = rows_of(search(step, states, tables, limits, seeds=seeds))
     for row in range(ROWS):
+        if BACKEND == "jax" and not limits[row]:
+            continue  # it writes nothing into what has no columns
         own = slice(row, row + 1)
         alone = search(
             step, [states[0][own]], tables[own], limits[own], seeds=seeds[own]
