@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from export.settings import ExportSettings
-from export.signatures import decode, variables_of
+from export.signatures import beam_search, decode, variables_of
 
 
 class BucketSignatures(tf.Module):
@@ -29,16 +29,11 @@ class BucketSignatures(tf.Module):
     def __init__(
         self, model: Any, settings: ExportSettings, buckets: Sequence[int]
     ) -> None:
-        from keras_attention.search import BeamSearch, GreedySearch
+        from keras_attention.search import GreedySearch
 
         super().__init__(name="bucket_signatures")
         self.weights = variables_of(model)
-        beam = BeamSearch(
-            beam_size=settings.beam_size,
-            length_penalty=settings.length_penalty,
-            coverage_penalty=settings.coverage_penalty,
-            num_results=settings.beam_size,
-        )
+        beam = beam_search(settings)
         searches = {"greedy": GreedySearch(), "beam": beam}
         self.functions = {
             f"{name}_{bucket}": _searching(model, search, settings, bucket)

@@ -8,7 +8,7 @@ import numpy as np
 
 from export.answers import Answer, from_outputs
 from export.settings import ExportSettings
-from export.signatures import END, decode
+from export.signatures import END, beam_search, decode
 
 START = 1  # token id
 
@@ -58,15 +58,8 @@ class Reference:
         self, sentences: Sequence[str], batch_size: int
     ) -> list[list[Answer]]:
         """Returns the answers of a beam search, as `greedy`, the n best."""
-        from keras_attention.search import BeamSearch
-
         settings = self._settings
-        search = BeamSearch(
-            beam_size=settings.beam_size,
-            length_penalty=settings.length_penalty,
-            coverage_penalty=settings.coverage_penalty,
-            num_results=settings.beam_size,
-        )
+        search = beam_search(settings)
         return self._answers(sentences, search, batch_size)
 
     def scores(

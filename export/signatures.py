@@ -39,6 +39,18 @@ def output_limits(source: tf.Tensor, settings: ExportSettings) -> tf.Tensor:
     return tf.where(source_len > 0, limits, tf.zeros_like(limits))
 
 
+def beam_search(settings: ExportSettings) -> Any:
+    """The beam search of every artifact, which returns all it found."""
+    from keras_attention.search import BeamSearch
+
+    return BeamSearch(
+        beam_size=settings.beam_size,
+        length_penalty=settings.length_penalty,
+        coverage_penalty=settings.coverage_penalty,
+        num_results=settings.beam_size,
+    )
+
+
 def decode(
     model: Any, search: Any, source: tf.Tensor, settings: ExportSettings
 ) -> dict[str, tf.Tensor]:

@@ -9,6 +9,7 @@ from export.settings import ExportSettings
 from export.signatures import (
     END,
     FIRST_PIECE,
+    beam_search,
     decode,
     output_limits,
     variables_of,
@@ -45,19 +46,14 @@ class TextSignatures(tf.Module):
         target_model: bytes,
         settings: ExportSettings,
     ) -> None:
-        from keras_attention.search import BeamSearch, GreedySearch
+        from keras_attention.search import GreedySearch
 
         super().__init__(name="text_signatures")
         self.weights = variables_of(model)
         self.source_tokenizer = tokenizer_of(source_model)
         self.target_tokenizer = tokenizer_of(target_model)
         self._settings = settings
-        beam = BeamSearch(
-            beam_size=settings.beam_size,
-            length_penalty=settings.length_penalty,
-            coverage_penalty=settings.coverage_penalty,
-            num_results=settings.beam_size,
-        )
+        beam = beam_search(settings)
         self.serving_default = self._searching(model, GreedySearch())
         self.beam = self._searching(model, beam)
         self.score = self._scoring(model)

@@ -11,7 +11,7 @@ from export.flat_states import (
     unflatten,
 )
 from export.settings import ExportSettings
-from export.signatures import decode, variables_of
+from export.signatures import beam_search, decode, variables_of
 
 SIGNATURES = ("encode", "decode_step", "greedy", "beam")
 
@@ -38,19 +38,14 @@ class TokenSignatures(tf.Module):
     """
 
     def __init__(self, model: Any, settings: ExportSettings) -> None:
-        from keras_attention.search import BeamSearch, GreedySearch
+        from keras_attention.search import GreedySearch
 
         super().__init__(name="token_signatures")
         self.weights = variables_of(model)
         self.greedy = _searching(model, GreedySearch(), settings)
         self.beam = _searching(
             model,
-            BeamSearch(
-                beam_size=settings.beam_size,
-                length_penalty=settings.length_penalty,
-                coverage_penalty=settings.coverage_penalty,
-                num_results=settings.beam_size,
-            ),
+            beam_search(settings),
             settings,
         )
         self.encode, self.decode_step = _step_by_step(model)
