@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 import keras
 from keras import ops
 
@@ -14,6 +12,7 @@ from keras_attention import (
     scores,
     windows,
 )
+from keras_attention.attend_in_turn import attend_in_turn
 from keras_attention.attention_inputs import (
     check_dropout,
     check_mask,
@@ -21,25 +20,9 @@ from keras_attention.attention_inputs import (
     refuse_keras_arguments,
     split_inputs,
 )
-from keras_attention.past import FIELDS, RECURRENT, Past, from_tensors
+from keras_attention.look import Look
+from keras_attention.past import FIELDS, RECURRENT, Past
 from keras_attention.registry import check_seed
-from keras_attention.time_loop import time_loop
-
-
-class Look(NamedTuple):
-    """What came of looking at a memory.
-
-    Attributes:
-        context: `(batch, target_len, value_dim)`.
-        alignments: `(batch, target_len, source_len)`.
-        past: the `Past` of the step that follows.
-        notes: `(batch, target_len, num_notes)` in training, or `None`.
-    """
-
-    context: Any
-    alignments: Any
-    past: Past
-    notes: Any
 
 
 class BaseAttention(keras.layers.Layer):
@@ -116,7 +99,7 @@ class BaseAttention(keras.layers.Layer):
         """Returns what `attend` wants as `keys`; once per sequence.
 
         Args:
-            key: `(batch, source_len, key_dim)`.
+            key: `(batch, source_len, key_dim)`, finite everywhere.
         """
         return self.score.project_keys(key)
 
@@ -170,8 +153,12 @@ class BaseAttention(keras.layers.Layer):
         training=False,
         past=None,
         noise=None,
+        padding_mask=None,
     ):
         """Looks at a memory whose keys were projected beforehand.
+
+        Value and keys must be finite where the mask is off, too; the decoders
+        put zeros there, once per sequence.
 
         Args:
             query: `(batch, target_len, query_dim)`.
@@ -183,6 +170,9 @@ class BaseAttention(keras.layers.Layer):
             past: the `Past` that the call before returned; `None` at the
                 start of a sequence.
             noise: what `draw` returned, or `None`: drawn here.
+            padding_mask: boolean `(batch, source_len)`: where it is off, value
+                and keys may hold anything. Only for a score that guards
+                against it, and an attention that is not recurrent.
 
         Returns:
             A `Look`: context, alignments, past, notes.
@@ -193,23 +183,32 @@ class BaseAttention(keras.layers.Layer):
             past = self.first_past(batch, source_len)
         if noise is None:
             noise = self.draw((batch, target_len, source_len), training)
-        run = self._attend_at_once
-        if self.is_recurrent and query.shape[1] not in (0, 1):
-            run = self._attend_in_turn
-        return run(query, value, keys, mask, training, past, noise)
+        given = query, value, keys, mask, training, past, noise
+        if self._takes_turns(query):
+            return attend_in_turn(self, *given)
+        return self._attend_at_once(*given, padding_mask)
 
-    def scored(self, query, keys, source_len, mask=None, past=None):
+    def _takes_turns(self, query):
+        return self.is_recurrent and query.shape[1] not in (0, 1)
+
+    def scored(
+        self, query, keys, source_len, mask=None, past=None, padding_mask=None
+    ):
         """Asks the score and the window, before anything is normalised.
 
         Args:
             query, keys, mask, past: as in `attend`.
             source_len: integer or scalar tensor.
+            padding_mask: boolean `(batch, source_len)` where the keys' padding
+                may hold anything; the score must guard against it.
 
         Returns:
             `(scores, allowed, weights)`: scores `(batch, target_len,
             source_len)`, the window's mask and its weights.
         """
         known = {"past": past} if self.score.remembers else {}
+        if padding_mask is not None:
+            known["padding_mask"] = padding_mask
         scores = self.score(query, keys, **known)
         mask = functional.both(self.score.reach(source_len), mask)
         allowed, weights = self.window(
@@ -220,9 +219,19 @@ class BaseAttention(keras.layers.Layer):
         )
         return scores, allowed, weights
 
-    def _attend_at_once(self, query, value, keys, mask, training, past, noise):
+    def _attend_at_once(
+        self,
+        query,
+        value,
+        keys,
+        mask,
+        training,
+        past,
+        noise,
+        padding_mask=None,
+    ):
         scores, mask, weights = self.scored(
-            query, keys, ops.shape(value)[1], mask, past
+            query, keys, ops.shape(value)[1], mask, past, padding_mask
         )
         alignments = self.normalizer(
             scores,
@@ -249,47 +258,15 @@ class BaseAttention(keras.layers.Layer):
                 ],
                 axis=-1,
             )
-        return Look(
-            functional.weighted_sum(kept, value),
-            alignments,
-            past.following(alignments),
-            notes,
-        )
-
-    def _attend_in_turn(self, query, value, keys, mask, training, past, noise):
-        extras = dict(noise)
-        if mask is not None and mask.shape[1] != 1:
-            extras["mask"] = ops.broadcast_to(
-                mask,
-                (ops.shape(query)[0], ops.shape(query)[1], ops.shape(mask)[2]),
-            )
-        widths = [value.shape[-1], ops.shape(value)[1]]
-        if training and self.num_notes:
-            widths.append(self.num_notes)
-
-        def step(query_now, states, now):
-            now = {name: ops.expand_dims(now[name], 1) for name in now}
-            look = self._attend_at_once(
-                ops.expand_dims(query_now, 1),
-                value,
-                keys,
-                now.pop("mask", mask),
-                training,
-                from_tensors(self.remembers, states),
-                now,
-            )
-            outputs = [look.context, look.alignments, look.notes]
-            return [
-                ops.squeeze(one, 1) for one in outputs if one is not None
-            ], look.past.tensors()
-
-        outputs, states = time_loop(step, query, past.tensors(), widths, extras)
-        context, alignments, *notes = outputs
+        if padding_mask is None:
+            context = functional.weighted_sum(kept, value)
+        else:
+            context = functional.padded_weighted_sum(kept, value, padding_mask)
         return Look(
             context,
             alignments,
-            from_tensors(self.remembers, states),
-            notes[0] if notes else None,
+            past.following(alignments),
+            notes,
         )
 
     def call(
@@ -317,13 +294,20 @@ class BaseAttention(keras.layers.Layer):
         # What stands at masked positions may be infinite: it must not reach
         # a product, nor the gradient of one.
         query = functional.zero_masked(query, query_mask)
-        one_for_both = key is value
-        value = functional.zero_masked(value, value_mask)
-        if one_for_both:
-            key = value  # and not a second copy
+        guarded = {}
+        if (
+            value_mask is not None
+            and self.score.guards_padding
+            and not self._takes_turns(query)
+        ):
+            # No copy of the memory.
+            guarded["padding_mask"] = value_mask
+        elif key is value:
+            key = value = functional.zero_masked(value, value_mask)
         else:
+            value = functional.zero_masked(value, value_mask)
             key = functional.zero_masked(key, value_mask)
-        keys = self.project_keys(key)
+        keys = self.score.project_keys(key, **guarded)
         allowed = None
         if value_mask is not None:
             allowed = ops.expand_dims(value_mask, 1)
@@ -332,7 +316,9 @@ class BaseAttention(keras.layers.Layer):
                 ops.shape(query)[1], ops.shape(value)[1]
             )
             allowed = functional.both(causal, allowed)
-        look = self.attend(query, value, keys, allowed, training=training)
+        look = self.attend(
+            query, value, keys, allowed, training=training, **guarded
+        )
         self.report(look.notes, query_mask)
         context = functional.zero_masked(look.context, query_mask)
         if not return_attention_scores:

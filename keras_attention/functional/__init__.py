@@ -35,6 +35,11 @@ from keras_attention.functional.normalizing import (
     masked_softmax,
     straight_through,
 )
+from keras_attention.functional.padded import (
+    padded_dot_scores,
+    padded_project,
+    padded_weighted_sum,
+)
 from keras_attention.functional.positions import (
     gaussian,
     near,
@@ -82,6 +87,9 @@ __all__ = [
     "masked_softmax",
     "masked_sparsemax",
     "near",
+    "padded_dot_scores",
+    "padded_project",
+    "padded_weighted_sum",
     "predicted_positions",
     "project",
     "source_lengths",

@@ -60,7 +60,9 @@ def zero_masked(tensor: Tensor, mask: Tensor | None) -> Tensor:
     """
     if mask is None:
         return tensor
-    return ops.where(ops.expand_dims(mask, -1), tensor, ops.zeros_like(tensor))
+    # One zero: TensorFlow would keep a constant of the tensor's size.
+    zero = ops.zeros((), dtype=tensor.dtype)
+    return ops.where(ops.expand_dims(mask, -1), tensor, zero)
 
 
 def last_unmasked(tensor: Tensor, mask: Tensor | None) -> Tensor:

@@ -10,6 +10,13 @@ from keras_attention import functional
 from keras_attention.scores.score import PACKAGE, Score
 
 
+def dot_scores(query, keys, padding_mask=None):
+    """Returns `query . key`; with a mask the padding may hold anything."""
+    if padding_mask is None:
+        return functional.dot_scores(query, keys)
+    return functional.padded_dot_scores(query, keys, padding_mask)
+
+
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class DotScore(Score):
     """`score = query . key` (Luong et al. 2015, section 3.1, "dot").
@@ -22,6 +29,8 @@ class DotScore(Score):
     TensorShape([1, 2, 3])
     """
 
+    guards_padding = True
+
     def build(self, query_shape, keys_shape):
         if query_shape[-1] != keys_shape[-1]:
             raise ValueError(
@@ -32,8 +41,8 @@ class DotScore(Score):
             )
         self.built = True
 
-    def call(self, query, keys):
-        return functional.dot_scores(query, keys)
+    def call(self, query, keys, padding_mask=None):
+        return dot_scores(query, keys, padding_mask)
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -47,10 +56,10 @@ class ScaledDotScore(DotScore):
     2.0
     """
 
-    def call(self, query, keys):
+    def call(self, query, keys, padding_mask=None):
         # Scaled before the product: float16 overflows later that way.
         scale = 1.0 / math.sqrt(query.shape[-1])
-        return functional.dot_scores(query * scale, keys)
+        return dot_scores(query * scale, keys, padding_mask)
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -68,17 +77,22 @@ class GeneralScore(Score):
     TensorShape([1, 2, 3])
     """
 
+    guards_padding = True
+
     def build(self, query_shape, keys_shape):
         self.kernel = self.add_weight(
             name="kernel", shape=(keys_shape[-1], query_shape[-1])
         )
         self.built = True
 
-    def project_keys(self, key):
-        return keras.ops.matmul(key, self.cast(self.kernel))
+    def project_keys(self, key, padding_mask=None):
+        kernel = self.cast(self.kernel)
+        if padding_mask is None:
+            return keras.ops.matmul(key, kernel)
+        return functional.padded_project(key, kernel, padding_mask)
 
-    def call(self, query, keys):
-        return functional.dot_scores(query, keys)
+    def call(self, query, keys, padding_mask=None):
+        return dot_scores(query, keys, padding_mask)
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -100,5 +114,5 @@ class ScaledGeneralScore(GeneralScore):
         super().build(query_shape, keys_shape)
         self.gain = self.add_weight(name="gain", shape=(), initializer="ones")
 
-    def call(self, query, keys):
-        return functional.dot_scores(query * self.gain, keys)
+    def call(self, query, keys, padding_mask=None):
+        return dot_scores(query * self.gain, keys, padding_mask)

@@ -15,6 +15,13 @@ class Score(Piece):
     `call`, and `project_keys` if the keys have a projection. One that
     `remembers` something is called with a third argument, the `Past`.
 
+    Attributes:
+        guards_padding: `False`: what stands in the padding of the keys is
+            replaced by zeros first. `True` saves that copy: `project_keys`
+            and `call` then take `padding_mask`, boolean `(batch,
+            source_len)`, and see to it that nothing infinite in the padding
+            reaches the gradient.
+
     Example: a score of one's own, the negative squared distance.
 
     >>> class Distance(Score):
@@ -26,19 +33,23 @@ class Score(Piece):
     TensorShape([1, 2, 4])
     """
 
+    guards_padding = False
+
     def build(self, query_shape, keys_shape):
         del query_shape, keys_shape
         self.built = True
 
-    def project_keys(self, key):
+    def project_keys(self, key, padding_mask=None):
         """Returns the keys as `call` wants them: once per sequence.
 
         Args:
             key: `(batch, source_len, key_dim)`.
+            padding_mask: given only to a score that `guards_padding`.
 
         Returns:
             `(batch, source_len, units)`.
         """
+        del padding_mask
         return key
 
     def reach(self, source_len):
