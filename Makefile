@@ -19,14 +19,17 @@ STAMP := $(VENV)/.installed
 PYTEST := pytest -n $(WORKERS) --dist worksteal
 
 # The layers' tests on other backends. JAX compiles every operation of every
-# shape: `make test` runs those of the numbers there, and leaves the rest to
+# shape: quickly here, for speed is not asked of it, and once for all processes
+# and later runs. `make test` leaves those of the system, and PyTorch, to
 # `make test-backends`, which has an environment of its own.
-LAYERS := tests/keras_attention tests/conformance tests/system
-ON_JAX := KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=true
-JAX_TESTS := tests/conformance/test_gradients.py tests/conformance/test_masks.py \
-    tests/keras_attention/test_attention.py tests/keras_attention/test_drop_in.py \
-    tests/keras_attention/test_hard_attention.py \
-    tests/keras_attention/test_recurrent.py
+LAYERS := tests/keras_attention tests/conformance
+SYSTEM := tests/system
+XLA_QUICKLY := --xla_cpu_use_fusion_emitters=false \
+    --xla_cpu_parallel_codegen_split_count=1
+ON_JAX := KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=true \
+    XLA_FLAGS='$(XLA_QUICKLY)' JAX_COMPILATION_CACHE_DIR='$(CURDIR)/.jax_cache' \
+    JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 \
+    JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
 BACKENDS_VENV ?= .venv-backends
 RUN_BACKENDS := $(BACKENDS_VENV)/bin/python -m
 BACKENDS_STAMP := $(BACKENDS_VENV)/.installed
@@ -39,7 +42,7 @@ BACKENDS_STAMP := $(BACKENDS_VENV)/.installed
 
 help:
 	@echo 'make demo    train a small French to English model, evaluate, export'
-	@echo 'make test    all tests, and part of those of the layers on JAX'
+	@echo 'make test    all tests, those of the layers on JAX too'
 	@echo 'make test-backends   the tests of the layers on JAX and PyTorch'
 	@echo 'make test-browser    the tests of the web page, in Chromium'
 	@echo 'make quick   the tests that answer fast (all but those marked slow)'
@@ -58,13 +61,14 @@ test: $(STAMP) $(if $(filter tests/%,$(ARGS)),,test-jax)
 
 # 5: the ARGS chose none of these.
 test-jax: $(STAMP)
-	@$(ON_JAX) $(RUN) $(PYTEST) -m 'not slow' $(JAX_TESTS) $(ARGS) || \
+	@$(ON_JAX) $(RUN) $(PYTEST) -m 'not slow' $(LAYERS) $(ARGS) || \
 	    [ $$? -eq 5 ]
 
 test-backends: $(BACKENDS_STAMP)
-	@$(ON_JAX) $(RUN_BACKENDS) $(PYTEST) -m 'not slow' $(LAYERS) $(ARGS)
+	@$(ON_JAX) $(RUN_BACKENDS) $(PYTEST) -m 'not slow' \
+	    $(LAYERS) $(SYSTEM) $(ARGS)
 	@KERAS_BACKEND=torch $(RUN_BACKENDS) $(PYTEST) -m 'not slow' \
-	    $(LAYERS) $(ARGS)
+	    $(LAYERS) $(SYSTEM) $(ARGS)
 
 # Needs Node.js and Chromium. CHROMIUM, MODEL and SCREENSHOT: see the file.
 test-browser: $(STAMP)
@@ -105,5 +109,5 @@ $(BACKENDS_STAMP): setup.py constraints.txt
 # Runs are a user's work: they stay.
 clean:
 	rm -rf '$(VENV)' '$(BACKENDS_VENV)' build dist *.egg-info
-	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .hypothesis .jax_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -14,6 +14,9 @@ from keras_attention.bridge import Bridge
 from keras_attention.encoders import SequenceDropout
 from keras_attention.piece import PACKAGE
 from keras_attention.reward_mixin import RewardMixin
+from keras_attention.tied_output import TiedOutput, check_widths
+
+TIED = "tied"
 
 
 class Memory(NamedTuple):
@@ -62,7 +65,9 @@ class EncoderDecoder(RewardMixin, keras.Model):
         source_embedding: a layer applied to the source first, or `None`. One
             with `mask_zero=True` makes the mask of the source.
         target_embedding: a layer applied to the decoder's inputs, or `None`.
-        output_layer: a layer applied to the decoder's outputs, or `None`.
+        output_layer: a layer applied to the decoder's outputs, or `None`;
+            `"tied"` makes logits with the table of `target_embedding` (see
+            `TiedOutput`), whose width the outputs must have.
         bridge: a layer from the list of encoder states to the list of
             decoder states; `None` makes a `Bridge`.
         dropout: share dropped in training, in `[0, 1)`, from the embedded
@@ -139,6 +144,15 @@ class EncoderDecoder(RewardMixin, keras.Model):
                 f"encoder={encoder!r}."
             )
         check_dropout(dropout)
+        if output_layer == TIED:
+            if not isinstance(target_embedding, keras.layers.Embedding):
+                raise ValueError(
+                    f'`output_layer="{TIED}"` needs a keras.layers.Embedding '
+                    "as the `target_embedding`. Received: target_embedding="
+                    f"{target_embedding!r}."
+                )
+            check_widths(decoder.cell.output_size, target_embedding.output_dim)
+            output_layer = TiedOutput(name="output", dtype=self.dtype_policy)
         if marginal.is_marginal(decoder.cell):
             marginal.check(decoder.cell, output_layer)
         self.encoder = encoder
@@ -225,8 +239,7 @@ class EncoderDecoder(RewardMixin, keras.Model):
             cell.memories(*memory),
             training=False,
         )
-        if self.output_layer is not None:
-            output = self.output_layer(output)
+        output = self._output(output)
         alignments = None
         if step.alignments:
             alignments = sum(step.alignments) / len(step.alignments)
@@ -259,9 +272,7 @@ class EncoderDecoder(RewardMixin, keras.Model):
 
         def output_of(decoded):
             decoded = self.dropout_layers[3](decoded, training=training)
-            if self.output_layer is None:
-                return decoded
-            return self.output_layer(decoded)
+            return self._output(decoded)
 
         if training and marginal.is_marginal(self.decoder.cell):
             return marginal.log_likelihoods(
@@ -271,6 +282,14 @@ class EncoderDecoder(RewardMixin, keras.Model):
             target, value, states, mask, training, with_alignments
         )
         return output_of(decoded), alignments
+
+    def _output(self, decoded):
+        if self.output_layer is None:
+            return decoded
+        if isinstance(self.output_layer, TiedOutput):
+            table = ops.convert_to_tensor(self.target_embedding.embeddings)
+            return self.output_layer(decoded, table)
+        return self.output_layer(decoded)
 
     def get_config(self):
         parts = {
@@ -284,6 +303,8 @@ class EncoderDecoder(RewardMixin, keras.Model):
                 "bridge",
             )
         }
+        if isinstance(self.output_layer, TiedOutput):
+            parts["output_layer"] = TIED
         return {
             **super().get_config(),
             **{

@@ -79,7 +79,7 @@ def _jax(loss, tensors, floats, weights):
 
     sources = [one for one, own in zip(tensors, floats, strict=True) if own]
     values = [one.value for one in weights]
-    found, outputs = jax.grad(of_all, argnums=(0, 1), has_aux=True)(
+    found, outputs = jax.jit(jax.grad(of_all, argnums=(0, 1), has_aux=True))(
         sources, values
     )
     return outputs, [*found[0], *found[1]]

@@ -64,6 +64,6 @@ def best_hypotheses(hypotheses, ranked, num_results, complete=None):
         shape = tuple(ops.shape(one))
         mask = ops.reshape(real, (-1,) + (1,) * (len(shape) - 1))
         one = ops.where(mask, one, ops.cast(otherwise, one.dtype))
-        return ops.reshape(one, (-1, num_results, *shape[1:]))
+        return ops.reshape(one, (batch, num_results, *shape[1:]))
 
     return SearchResult(*map(split, result, (0, 0, IMPOSSIBLE, 0.0)))

@@ -113,7 +113,8 @@ class SamplingSearch(Search):
         batch = ops.shape(tree.flatten(states)[0])[0]
         limits, longest = row_limits(max_length, batch)
         request = make_request(source_mask, prefix, copies)
-        numbers_drawn = self._draw(seeds, batch, longest)
+        # One more than can be said: JAX reads through a step that is not taken.
+        numbers_drawn = self._draw(seeds, batch, longest + 1)
 
         def choose(logits, said, time):
             progress = self.progress(said, time, request, logits.shape[-1])
@@ -138,7 +139,7 @@ class SamplingSearch(Search):
             *(
                 None
                 if one is None
-                else ops.reshape(one, (-1, copies, *ops.shape(one)[1:]))
+                else ops.reshape(one, (batch, copies, *ops.shape(one)[1:]))
                 for one in result
             )
         )

@@ -186,6 +186,8 @@ def write(buffer, time, column):
         time: scalar int32.
         column: `(batch,)` or `(batch, dim)`.
     """
+    if buffer.shape[1] == 0:
+        return buffer  # no step is taken, but JAX reads through one
     start = (0, time) if len(buffer.shape) == 2 else (0, time, 0)
     column = ops.cast(ops.expand_dims(column, 1), buffer.dtype)
     return ops.slice_update(buffer, start, column)

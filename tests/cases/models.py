@@ -36,6 +36,25 @@ def make_token_model(attention="additive", attend="before", **options):
     )
 
 
+def make_tied_model():
+    """One table for the target's embedding and the output."""
+    return ka.EncoderDecoder(
+        encoder=ka.RecurrentEncoder(MEMORY),
+        decoder=ka.AttentionRNN(
+            ka.AttentionCell(
+                keras.layers.GRUCell(HIDDEN),
+                ka.AdditiveAttention(UNITS),
+                units=QUERY,
+            )
+        ),
+        source_embedding=keras.layers.Embedding(
+            SOURCE_VOCABULARY, QUERY, mask_zero=True
+        ),
+        target_embedding=keras.layers.Embedding(VOCABULARY, QUERY),
+        output_layer="tied",
+    )
+
+
 def make_float_model():
     """Floats in, floats out."""
     return ka.EncoderDecoder(
@@ -74,5 +93,6 @@ MODELS = [
     ),
     token_case("model-hard", attention="hard"),
     token_case("model-no-attention", attention="none", has_alignments=False),
+    ModelCase("model-tied", make_tied_model, target_dim=None, source_dim=None),
     ModelCase("model-floats", make_float_model),
 ]
