@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import keras
 from keras import ops
 
@@ -11,7 +13,7 @@ from keras_attention.attention_inputs import agree
 from keras_attention.cell_steps import join
 from keras_attention.piece import PACKAGE
 from keras_attention.serialization import serialized
-from keras_attention.time_loop import time_loop
+from keras_attention.time_loop import is_in_place, time_loop
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -171,7 +173,10 @@ class AttentionRNN(keras.layers.Layer):
                 cell.attentions, memories.lengths, strict=True
             )
         ]
-        with recurrent_cells.dropout_masks(cell.cells, batch, training):
+        with (
+            recurrent_cells.dropout_masks(cell.cells, batch, training),
+            self._kernel_for_loop(inputs.shape[-1]),
+        ):
             if cell.needs_last_output:
                 results = self._attend_in_loop(
                     projected,
@@ -191,6 +196,11 @@ class AttentionRNN(keras.layers.Layer):
         if not return_attention_scores:
             return outputs, None, states
         return outputs, cell.shown(alignments, memories), states
+
+    def _kernel_for_loop(self, input_dim):
+        if self.cell.cell_input_fn is not None or is_in_place():
+            return contextlib.nullcontext()
+        return recurrent_cells.kernel_for_loop(self.cell.cells[0], input_dim)
 
     def full_state(self, initial_state, batch_size, memory=None):
         """Returns a state for each of the cell's, first ones where missing.
@@ -248,7 +258,9 @@ class AttentionRNN(keras.layers.Layer):
             alignments = done.alignments if with_alignments else []
             return [outputs, *alignments, *done.notes], done.states
 
-        outputs, states = time_loop(step, projected, states, widths, noise)
+        outputs, states = time_loop(
+            step, projected, states, widths, noise, cell.weights
+        )
         outputs, *rest = outputs
         alignments = None
         if with_alignments:
@@ -269,7 +281,13 @@ class AttentionRNN(keras.layers.Layer):
             return self.cell.run_cells(step_inputs, states, training=training)
 
         own, _, pasts = self.cell.split_states(states)
-        hidden, states = time_loop(step, projected, own, self.cell.hidden_size)
+        hidden, states = time_loop(
+            step,
+            projected,
+            own,
+            self.cell.hidden_size,
+            variables=self.cell.weights,
+        )
         looks = self.cell.look(hidden, memories, training, pasts, noise)
         joined = join(hidden, [one.context for one in looks])
         remembered = [one for look in looks for one in look.past.tensors()]

@@ -215,6 +215,7 @@ class RecurrentEncoder(keras.layers.Layer):
             ops.concatenate(projected, axis=-1),
             states,
             widths=self.units * len(cells),
+            variables=[one for cell in cells for one in cell.weights],
         )
         if len(cells) == 2:
             forward, backward = ops.split(outputs, 2, axis=-1)

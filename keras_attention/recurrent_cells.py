@@ -9,10 +9,13 @@ are called as they are.
 from __future__ import annotations
 
 import contextlib
+import threading
 from typing import Any, NamedTuple
 
 import keras
 from keras import ops, tree
+
+_STATE = threading.local()
 
 
 def cells_of(cell):
@@ -68,6 +71,33 @@ def dropout_masks(cells, batch_size, training):
         for cell in dropping:
             cell.reset_dropout_mask()
             cell.reset_recurrent_dropout_mask()
+
+
+@contextlib.contextmanager
+def kernel_for_loop(cell, input_dim):
+    """Inside this context, `step` takes its matrices from before the loop.
+
+    What `step` gets as `fed` and the state are then one product, whose matrix
+    is put together once, not at every step.
+
+    Args:
+        cell: a built cell.
+        input_dim: width of what `project_inputs` got, the first rows of the
+            cell's kernel.
+    """
+    before = getattr(_STATE, "kernel", None)
+    _STATE.kernel = None
+    if isinstance(cell, keras.layers.LSTMCell) and is_projectable(cell):
+        dtype = cell.compute_dtype
+        if cell.kernel.shape[0] > input_dim:
+            fed = ops.cast(cell.kernel, dtype)[input_dim:]
+            recurrent = ops.cast(cell.recurrent_kernel, dtype)
+            joined = ops.concatenate([fed, recurrent], axis=0)
+            _STATE.kernel = (cell, joined)
+    try:
+        yield
+    finally:
+        _STATE.kernel = before
 
 
 def is_projectable(cell):
@@ -141,6 +171,12 @@ def step(cell, projected, states, fed=None, training=False):
         if not is_projectable(cell):
             return _call(cell, inputs, states, training)
         projected, fed = project_inputs(cell, inputs), None
+    found = getattr(_STATE, "kernel", None)
+    if fed is not None and found is not None and found[0] is cell:
+        hidden = ops.concatenate([fed, states[0]], axis=-1)
+        return _lstm_gates(
+            cell, projected + ops.matmul(hidden, found[1]), states[1]
+        )
     if fed is not None:
         rows = cell.kernel.shape[0] - fed.shape[-1]
         projected = projected + ops.matmul(
@@ -163,11 +199,15 @@ def _call(cell, inputs, states, training):
 
 
 def _lstm_step(cell, projected, states):
-    # Hochreiter and Schmidhuber (1997), with the gates in Keras's order.
     hidden, carry = states
     gates = projected + ops.matmul(
         hidden, ops.cast(cell.recurrent_kernel, hidden.dtype)
     )
+    return _lstm_gates(cell, gates, carry)
+
+
+def _lstm_gates(cell, gates, carry):
+    # Hochreiter and Schmidhuber (1997), with the gates in Keras's order.
     gate_in, gate_forget, candidate, gate_out = ops.split(gates, 4, axis=-1)
     carry = cell.recurrent_activation(
         gate_forget

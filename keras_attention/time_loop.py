@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import threading
 
+import keras
 from keras import ops, tree
 
 # `keras.layers.RNN` passes nothing but inputs and states to its cell, and
@@ -31,7 +32,7 @@ def inference_loop():
 
     For exporters: what is traced inside converts to LiteRT builtins.
     """
-    before = getattr(_STATE, "in_place", False)
+    before = is_in_place()
     _STATE.in_place = True
     try:
         yield
@@ -39,7 +40,12 @@ def inference_loop():
         _STATE.in_place = before
 
 
-def time_loop(step, inputs, initial_states, widths, extras=None):
+def is_in_place():
+    """Whether loops write in place now; see `inference_loop`."""
+    return getattr(_STATE, "in_place", False)
+
+
+def time_loop(step, inputs, initial_states, widths, extras=None, variables=()):
     """Runs `step` over the time axis of `inputs`.
 
     Args:
@@ -53,6 +59,9 @@ def time_loop(step, inputs, initial_states, widths, extras=None):
         extras: a nested structure of tensors `(batch, time, ...)` that need
             no gradient; `step` gets their part of the time, `(batch, ...)`,
             as a third argument.
+        variables: Keras variables that the step reads: they are read once,
+            before the loop. TensorFlow keeps, for the gradient, whatever is
+            read or computed inside, once for every step: matrices too.
 
     Returns:
         `(outputs, states)`: `(batch, time, width)` or a list of such, and the
@@ -91,15 +100,47 @@ def time_loop(step, inputs, initial_states, widths, extras=None):
         flat_states = tree.flatten(states)
         return outputs, [*flat_states, time + 1] if counts else flat_states
 
-    run = _in_place if getattr(_STATE, "in_place", False) else _differentiable
+    run = _in_place if is_in_place() else _differentiable
     total = widths
     if several:
         total = sum(widths[1:], start=widths[0])
-    outputs, flat = run(flat_step, inputs, flat, total)
+    with _read_once(variables):
+        outputs, flat = run(flat_step, inputs, flat, total)
     if several:
         outputs = _parted(outputs, widths)
     flat = list(flat)[:-1] if counts else flat
     return outputs, tree.pack_sequence_as(initial_states, list(flat))
+
+
+def _read_once(variables):
+    if keras.backend.backend() != "tensorflow" or is_in_place():
+        return contextlib.nullcontext()
+    return _ReadOnce(variables)
+
+
+class _ReadOnce(keras.StatelessScope):
+    """Inside, given variables stand for what was read before.
+
+    All others are what they are outside, and can be assigned to.
+    """
+
+    def __init__(self, variables):
+        super().__init__()
+        # A copy: of a variable TensorFlow has no tensor until it is read.
+        self._values = {id(one): ops.copy(one.value) for one in variables}
+
+    def get_current_value(self, variable):
+        value = self._values.get(id(variable))
+        if value is None and self.original_scope is not None:
+            return self.original_scope.get_current_value(variable)
+        return value
+
+    def add_update(self, update):
+        if self.original_scope is not None:
+            self.original_scope.add_update(update)
+        else:
+            variable, value = update
+            variable._direct_assign(value)
 
 
 def _at(tensors, time):

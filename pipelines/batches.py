@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import tensorflow as tf
 
 from pipelines import tokenizers, transforms
@@ -23,18 +22,20 @@ class EpochBatches:
     on `seed` and the epoch's number, so a training that is resumed goes on
     with the batches that it would have had.
 
-    Batches come in few shapes, (batch_size, boundary): both sides of a pair
-    are padded to the first boundary that the longer one fits into. Rows that
-    fill up the last batch of a bucket are zero throughout, weights included.
+    Batches come in few shapes: a boundary is a length for sources and one for
+    targets, and a pair is padded to the first boundary that both its sides
+    fit into. Rows that fill up the last batch of a bucket are zero throughout,
+    weights included.
 
     Args:
         corpus: Sentence pairs.
         source_tokenizer: Tokenizer of the sources.
         target_tokenizer: Tokenizer of the targets.
         batch_size: Rows a batch.
-        boundaries: Ascending lengths in tokens. None chooses `num_buckets`
-            of them that suit the corpus. Give a validation set those of the
-            training set; longer pairs then make one bucket more.
+        boundaries: Ascending pairs (source length, target length), in tokens,
+            or lengths for both. None chooses `num_buckets` of them that suit
+            the corpus. Give a validation set those of the training set;
+            longer pairs then make one bucket more.
         num_buckets: Most boundaries to choose.
         max_source_len: Pairs with longer sources (tokens, the end token
             included) are dropped.
@@ -44,7 +45,7 @@ class EpochBatches:
         seed: For mixing.
 
     Attributes:
-        boundaries: The boundaries in use, a tuple.
+        boundaries: The boundaries in use, a tuple of pairs.
         num_pairs: Number of pairs kept.
         num_dropped: Number of pairs dropped for their length.
         num_batches: Number of batches in an epoch.
@@ -74,8 +75,8 @@ class EpochBatches:
         target_tokenizer: tokenizers.Tokenizer,
         *,
         batch_size: int = 64,
-        boundaries: Sequence[int] | None = None,
-        num_buckets: int = 4,
+        boundaries: Sequence[int | tuple[int, int]] | None = None,
+        num_buckets: int = 8,
         max_source_len: int = 64,
         max_target_len: int = 64,
         shuffle: bool = True,
@@ -99,22 +100,29 @@ class EpochBatches:
             )
         self._source = tf.concat([source for source, _ in chunks], axis=0)
         self._target = tf.concat([target for _, target in chunks], axis=0)
-        target_lengths = self._target.row_lengths().numpy()
-        self._lengths = np.maximum(
-            self._source.row_lengths().numpy(), target_lengths
+        # Of sources, and of targets.
+        self._lengths = (
+            self._source.row_lengths().numpy(),
+            self._target.row_lengths().numpy(),
         )
-        self.num_pairs = len(self._lengths)
+        self.num_pairs = len(self._lengths[0])
         self.num_dropped = len(corpus) - self.num_pairs
-        self.num_target_tokens = int(target_lengths.sum())
+        self.num_target_tokens = int(self._lengths[1].sum())
         if boundaries is None:
             boundaries = choose_boundaries(
-                self._lengths, num_buckets, batch_size
+                *self._lengths, num_buckets, batch_size
             )
         self.boundaries = check_boundaries(boundaries)
-        if self.boundaries[-1] < self._lengths.max():
-            self.boundaries += (max(max_source_len, max_target_len),)
+        last = self.boundaries[-1]
+        if any(
+            int(side.max()) > boundary
+            for side, boundary in zip(self._lengths, last, strict=True)
+        ):
+            self.boundaries += (
+                (max(max_source_len, last[0]), max(max_target_len, last[1])),
+            )
         self.num_batches = count_batches(
-            self._lengths, self.boundaries, batch_size
+            *self._lengths, self.boundaries, batch_size
         )
 
     def epoch(self, number: int) -> tf.data.Dataset:
@@ -125,8 +133,9 @@ class EpochBatches:
 
         Returns:
             Dataset of `num_batches` elements ({"source": int32 (batch_size,
-            boundary), "target": int32 (batch_size, boundary)}, labels int32
-            (batch_size, boundary), weights float32 (batch_size, boundary)).
+            source_len), "target": int32 (batch_size, target_len)}, labels
+            int32 (batch_size, target_len), weights float32 (batch_size,
+            target_len)).
             `skip(n)` goes on in mid-epoch.
         """
         return self.all_epochs(number, 1)
@@ -145,7 +154,7 @@ class EpochBatches:
             Dataset of `num_epochs * num_batches` elements as in `epoch`.
         """
         plan = transforms.bucket_by_length(
-            self._lengths, self.boundaries, self.batch_size, self.seed
+            *self._lengths, self.boundaries, self.batch_size, self.seed
         )
         pad = transforms.pad_to_boundary(self.boundaries, self.batch_size)
         size = num_epochs * self.num_batches
@@ -166,11 +175,13 @@ class EpochBatches:
             if self.num_dropped
             else ""
         )
-        lengths = ", ".join(str(boundary) for boundary in self.boundaries)
+        lengths = ", ".join(
+            f"{source}/{target}" for source, target in self.boundaries
+        )
         return (
             f"{self.name}: {self.num_pairs:,} pairs in {self.num_batches:,} "
-            f"batches of {self.batch_size}, padded to {lengths} tokens."
-            f"{dropped}"
+            f"batches of {self.batch_size}, padded to {lengths} "
+            f"source/target tokens.{dropped}"
         )
 
 

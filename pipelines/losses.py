@@ -1,4 +1,8 @@
-"""The loss of token sequences, and the perplexity that goes with it."""
+"""The loss of token sequences, and the metrics that go with it.
+
+All of them are made of the same few reductions over the vocabulary, written
+the same way: where a training step is compiled, they are computed once.
+"""
 
 import keras
 from keras import ops
@@ -42,12 +46,11 @@ class SmoothedCrossentropy(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         logits = ops.cast(y_pred, "float32")
-        loss = keras.losses.sparse_categorical_crossentropy(
-            y_true, logits, from_logits=True
-        )
+        normalizer = _log_normalizer(logits)
+        loss = normalizer - _of_labels(logits, y_true)
         if not self.label_smoothing:
             return loss
-        uniform = ops.logsumexp(logits, axis=-1) - ops.mean(logits, axis=-1)
+        uniform = normalizer - ops.mean(logits, axis=-1)
         return loss + self.label_smoothing * (uniform - loss)
 
     def get_config(self):
@@ -58,7 +61,7 @@ class SmoothedCrossentropy(keras.losses.Loss):
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class Perplexity(keras.metrics.SparseCategoricalCrossentropy):
+class Perplexity(keras.metrics.Mean):
     """Exponential of the mean cross-entropy, over tokens, not batches.
 
     A token's weight is its sample weight, 0 for padding; nothing is smoothed.
@@ -72,8 +75,55 @@ class Perplexity(keras.metrics.SparseCategoricalCrossentropy):
     """
 
     def __init__(self, name="perplexity", dtype=None, **kwargs):
-        kwargs["from_logits"] = True
+        # Checkpoints of earlier versions have these; they say nothing new.
+        for argument in ("from_logits", "axis"):
+            kwargs.pop(argument, None)
         super().__init__(name=name, dtype=dtype, **kwargs)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        logits = ops.cast(y_pred, "float32")
+        losses = _log_normalizer(logits) - _of_labels(logits, y_true)
+        return super().update_state(losses, sample_weight)
 
     def result(self):
         return ops.exp(super().result())
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class TokenAccuracy(keras.metrics.Mean):
+    """Share of the labels with the largest logit, ties included.
+
+    A token's weight is its sample weight, 0 for padding.
+
+    Example:
+
+    >>> metric = TokenAccuracy()
+    >>> metric.update_state(ops.array([[1, 0]]), ops.array([[[0.0, 1.0]] * 2]))
+    >>> float(metric.result())
+    0.5
+    """
+
+    def __init__(self, name="accuracy", dtype=None, **kwargs):
+        super().__init__(name=name, dtype=dtype, **kwargs)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        logits = ops.cast(y_pred, "float32")
+        # An argument of the maximum would be one pass more, and a slow one.
+        hits = _of_labels(logits, y_true) >= ops.max(logits, axis=-1)
+        return super().update_state(ops.cast(hits, "float32"), sample_weight)
+
+
+def _log_normalizer(logits):
+    largest = ops.stop_gradient(ops.max(logits, axis=-1, keepdims=True))
+    total = ops.sum(ops.exp(logits - largest), axis=-1)
+    return ops.log(total) + ops.squeeze(largest, -1)
+
+
+def _of_labels(logits, labels):
+    """Returns the logits of the labels, `(batch, target_len)`."""
+    labels = ops.cast(labels, "int32")
+    if len(labels.shape) < len(logits.shape):
+        labels = ops.expand_dims(labels, -1)
+    classes = ops.arange(logits.shape[-1], dtype="int32")
+    # No gather: its gradient would be a scatter.
+    return ops.sum(ops.where(ops.equal(labels, classes), logits, 0.0), axis=-1)

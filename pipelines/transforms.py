@@ -5,8 +5,9 @@ Each public function returns a transform for `tf.data.Dataset.apply`, except
 
 Text is tokenised a few thousand lines at a time, once. What is shuffled and
 batched afterwards are row numbers, so an epoch costs next to nothing. Shapes
-are few and fixed, because XLA compiles anew for each: every batch is as long
-as one of a few boundaries, and always has the same number of rows.
+are few and fixed, because XLA compiles anew for each: both sides of a batch
+are as long as one of a few boundaries says, and it always has the same number
+of rows.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines import tokenizers
+from pipelines.boundaries import bucket_numbers, check_boundaries
 from pipelines.corpus import Corpus
 from pipelines.text import END_ID, PAD_ID, START_ID
 
@@ -148,8 +150,9 @@ def filter_by_length(max_source_len: int, max_target_len: int) -> Transform:
 
 
 def bucket_by_length(
-    lengths: Sequence[int],
-    boundaries: Sequence[int],
+    source_lengths: Sequence[int] | np.ndarray,
+    target_lengths: Sequence[int] | np.ndarray,
+    boundaries: Sequence[int | tuple[int, int]],
     batch_size: int,
     seed: int | None = None,
 ) -> Transform:
@@ -160,25 +163,29 @@ def bucket_by_length(
     order depends on nothing but the seed and the epoch's number.
 
     Args:
-        lengths: Length of each row, in tokens.
-        boundaries: Ascending; a row belongs to the first boundary that is at
-            least its length. Rows longer than the last are left out.
+        source_lengths, target_lengths: Lengths of each row, in tokens.
+        boundaries: Ascending, pairs (source, target) or lengths for both; a
+            row belongs to the first boundary that both its sides fit into.
+            Rows longer than the last are left out.
         batch_size: Rows a batch.
         seed: None leaves rows in order, short ones first.
 
     Returns:
         epoch number () -> one element a batch: row numbers int32
         (batch_size,). A batch that is not full is filled up with the number
-        `len(lengths)`, one behind the last row.
+        of rows, one behind the last row.
 
     Example:
 
     >>> epochs = tf.data.Dataset.range(1)
-    >>> batches = epochs.apply(bucket_by_length([2, 7, 3, 1], [4, 8], 2))
+    >>> batches = epochs.apply(
+    ...     bucket_by_length([2, 7, 3, 1], [1, 1, 1, 1], [4, 8], 2)
+    ... )
     >>> [rows.tolist() for rows in batches.as_numpy_iterator()]
     [[0, 2], [3, 4], [1, 4]]
     """
-    bucket_of_row = np.searchsorted(boundaries, lengths)
+    num_rows = len(source_lengths)
+    bucket_of_row = bucket_numbers(source_lengths, target_lengths, boundaries)
     buckets = []
     for bucket in range(len(boundaries)):
         members = np.flatnonzero(bucket_of_row == bucket).astype(np.int32)
@@ -197,7 +204,7 @@ def bucket_by_length(
         groups = []
         for stream, members in enumerate(buckets):
             members = shuffle(members, epoch, stream)
-            filling = tf.fill([-len(members) % batch_size], len(lengths))
+            filling = tf.fill([-len(members) % batch_size], num_rows)
             members = tf.concat([members, filling], axis=0)
             groups.append(tf.reshape(members, [-1, batch_size]))
         rows = shuffle(tf.concat(groups, axis=0), epoch, len(buckets))
@@ -245,36 +252,43 @@ def gather_pairs(source: tf.RaggedTensor, target: tf.RaggedTensor) -> Transform:
     return transform
 
 
-def pad_to_boundary(boundaries: Sequence[int], batch_size: int) -> Transform:
-    """Pads sources and targets with zeros to the same boundary.
+def pad_to_boundary(
+    boundaries: Sequence[int | tuple[int, int]], batch_size: int
+) -> Transform:
+    """Pads sources and targets with zeros to the lengths of a boundary.
 
     Args:
-        boundaries: Ascending; the first that is long enough is taken.
+        boundaries: Ascending, pairs (source, target) or lengths for both; the
+            first that is long enough for both sides is taken.
         batch_size: Rows a batch, to make the shape static.
 
     Returns:
         (ragged (batch, None), ragged (batch, None)) -> (int32 (batch,
-        boundary), int32 (batch, boundary)).
+        source boundary), int32 (batch, target boundary)).
 
     Example:
 
     >>> rows = tf.ragged.constant([[5, 6, 2], [7, 2]], dtype=tf.int32)
     >>> dataset = tf.data.Dataset.from_tensors((rows, rows))
-    >>> [pair] = dataset.apply(pad_to_boundary([4, 8], 2))
-    >>> pair[0].numpy().tolist()
-    [[5, 6, 2, 0], [7, 2, 0, 0]]
+    >>> [pair] = dataset.apply(pad_to_boundary([(4, 3), (8, 8)], 2))
+    >>> [side.numpy().tolist() for side in pair]
+    [[[5, 6, 2, 0], [7, 2, 0, 0]], [[5, 6, 2], [7, 2, 0]]]
     """
-    bounds = tf.constant(list(boundaries), tf.int64)
+    bounds = [
+        tf.constant(side, tf.int64)
+        for side in zip(*check_boundaries(boundaries), strict=True)
+    ]
 
     def pad(source: Any, target: Any) -> tuple[tf.Tensor, tf.Tensor]:
-        longest = tf.maximum(
-            source.bounding_shape(axis=1), target.bounding_shape(axis=1)
-        )
-        boundary = tf.gather(bounds, tf.searchsorted(bounds, [longest])[0])
+        numbers = [
+            tf.searchsorted(ends, [tokens.bounding_shape(axis=1)])[0]
+            for ends, tokens in zip(bounds, (source, target), strict=True)
+        ]
+        bucket = tf.maximum(*numbers)
         rows = []
-        for tokens in (source, target):
+        for ends, tokens in zip(bounds, (source, target), strict=True):
             padded = tokens.to_tensor(PAD_ID)
-            missing = boundary - tf.shape(padded, tf.int64)[1]
+            missing = tf.gather(ends, bucket) - tf.shape(padded, tf.int64)[1]
             padded = tf.pad(padded, [[0, 0], [0, missing]])
             rows.append(tf.ensure_shape(padded, [batch_size, None]))
         return rows[0], rows[1]

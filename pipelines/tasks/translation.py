@@ -8,7 +8,7 @@ from pipelines import model, tokenizers
 from pipelines.batches import EpochBatches
 from pipelines.corpus import Corpus, read_parallel, split
 from pipelines.errors import UserError
-from pipelines.losses import Perplexity, SmoothedCrossentropy
+from pipelines.losses import Perplexity, SmoothedCrossentropy, TokenAccuracy
 from pipelines.recipe import Recipe
 from pipelines.task import Task
 
@@ -111,6 +111,6 @@ TRANSLATION = Task(
     loss=lambda recipe: SmoothedCrossentropy(recipe.training.label_smoothing),
     metrics=lambda: [
         Perplexity(),
-        keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
+        TokenAccuracy(),
     ],
 )

@@ -96,7 +96,7 @@ def test_override_reads_toml_and_bare_strings():
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [
-        ("training.epoch=3", "`training.epochs`? Valid are: training.batch"),
+        ("training.epoch=3", "`training.epochs`? Valid are: training.acc"),
         ("epochs=3", "Did you mean `training.epochs`?"),
         ("trainin.epochs=3", "Did you mean `training.epochs`?"),
         ("zzz=3", "Unknown recipe key `zzz`. Valid are: data.folder"),

@@ -89,22 +89,26 @@ def test_every_epoch_has_every_pair_once(data, corpus, tokenizer):
 
 
 def test_shapes_are_few_and_fixed(data):
-    assert 2 <= len(data.boundaries) <= 4
+    assert 2 <= len(data.boundaries) <= 8
     shapes = []
     for inputs, labels, weights in data.epoch(0):
-        shape = tuple(labels.shape)
-        assert shape[0] == BATCH_SIZE
-        assert shape[1] in data.boundaries
-        for tensor in (inputs["source"], inputs["target"], weights):
-            assert tuple(tensor.shape) == shape
+        shape = (inputs["source"].shape[1], labels.shape[1])
+        assert shape in data.boundaries
+        for tensor in (inputs["target"], weights):
+            assert tuple(tensor.shape) == tuple(labels.shape)
+        assert inputs["source"].shape[0] == labels.shape[0] == BATCH_SIZE
         # The boundary is the first that is long enough.
-        longest = max(
+        source_len, target_len = (
             int(tf.math.count_nonzero(rows, axis=1).numpy().max())
             for rows in (inputs["source"], labels)
         )
-        assert shape[1] == min(b for b in data.boundaries if b >= longest)
+        assert shape == min(
+            (source, target)
+            for source, target in data.boundaries
+            if source >= source_len and target >= target_len
+        )
         shapes.append(shape)
-    assert {length for _, length in shapes} == set(data.boundaries)
+    assert set(shapes) == set(data.boundaries)
     assert len(shapes) == data.num_batches == len(data.epoch(0))
     inputs, labels, weights = data.epoch(0).element_spec
     for spec in (inputs["source"], inputs["target"], labels):
@@ -205,9 +209,15 @@ def test_pairs_beyond_the_given_boundaries_make_one_bucket_more(
     data = EpochBatches(
         corpus, tokenizer, tokenizer, batch_size=3, boundaries=[6, 11]
     )
-    assert data.boundaries == (6, 11, 64)
+    assert data.boundaries == ((6, 6), (11, 11), (64, 64))
     assert len(pairs_of(data.epoch(0))) == len(corpus)
-    for wrong in ([], [0, 4], [8, 4], [4, 4]):
+    given = [(6, 12), (80, 13)]
+    data = EpochBatches(
+        corpus, tokenizer, tokenizer, batch_size=3, boundaries=given
+    )
+    assert data.boundaries == (*given, (80, 64))
+    assert len(pairs_of(data.epoch(0))) == len(corpus)
+    for wrong in ([], [0, 4], [8, 4], [4, 4], [(4, 8), (6, 6)], [(1, 0)]):
         with pytest.raises(ValueError, match="ascending positive"):
             EpochBatches(corpus, tokenizer, tokenizer, boundaries=wrong)
 
@@ -228,38 +238,70 @@ def test_odd_lines_do_no_harm(tokenizer):
     assert sum(1 for _ in data.epoch(0)) == data.num_batches
 
 
-@pytest.mark.parametrize("num_buckets", [1, 2, 3, 5])
+def wasted(boundaries, lengths, batch_size):
+    """What an epoch costs: rows times what each of them costs."""
+    total, fitting_before = 0, 0
+    for source, target in boundaries:
+        fitting = np.sum((lengths[0] <= source) & (lengths[1] <= target))
+        rows = -(-(fitting - fitting_before) // batch_size) * batch_size
+        total += rows * (
+            boundaries_module.SOURCE_COST * source
+            + boundaries_module.TARGET_COST * target
+        )
+        fitting_before = fitting
+    return total
+
+
+@pytest.mark.parametrize("num_buckets", [1, 2, 3])
 @pytest.mark.parametrize("batch_size", [1, 4])
 def test_chosen_boundaries_are_the_best(num_buckets, batch_size):
-    lengths = np.random.default_rng(1).geometric(0.15, 61).clip(1, 19)
-
-    def padded(boundaries):
-        total, below = 0, 0
-        for boundary in boundaries:
-            number = np.sum((lengths > below) & (lengths <= boundary))
-            total += -(-number // batch_size) * batch_size * boundary
-            below = boundary
-        return total
-
-    top = -(-int(lengths.max()) // 2) * 2
+    random = np.random.default_rng(1)
+    lengths = random.geometric(0.15, (2, 61)).clip(1, 11)
+    lengths[1] = (lengths[0] + lengths[1]) // 2  # the two go together
+    tops = [-(-int(side.max()) // 2) * 2 for side in lengths]
+    ends = list(itertools.product(*(range(2, top + 1, 2) for top in tops)))
     best = min(
-        padded((*inner, top))
+        wasted((*inner, tuple(tops)), lengths, batch_size)
         for size in range(num_buckets)
-        for inner in itertools.combinations(range(2, top, 2), size)
+        for inner in itertools.combinations(ends, size)
+        if all(
+            before[1] <= after[1] for before, after in itertools.pairwise(inner)
+        )
     )
-    chosen = choose_boundaries(lengths, num_buckets, batch_size)
+    chosen = choose_boundaries(*lengths, num_buckets, batch_size)
     assert len(chosen) <= num_buckets
-    assert padded(chosen) == best
-    assert chosen[-1] == top
+    assert wasted(chosen, lengths, batch_size) == best
+    assert chosen[-1] == tuple(tops)
+
+
+def test_each_side_has_lengths_of_its_own():
+    # One long source must not make its target long, nor the others'.
+    source, target = [9, 9, 9, 40, 9], [4, 4, 4, 4, 20]
+    assert choose_boundaries(source, target, num_buckets=3) == (
+        (10, 4),
+        (40, 4),
+        (40, 20),
+    )
 
 
 def test_boundaries_of_equal_lengths():
-    assert choose_boundaries([5] * 9, num_buckets=4) == (6,)
-    assert choose_boundaries([1], num_buckets=4) == (2,)
+    assert choose_boundaries([5] * 9, [3] * 9, num_buckets=4) == ((6, 4),)
+    assert choose_boundaries([1], [1], num_buckets=4) == ((2, 2),)
+
+
+def test_boundaries_of_long_sequences_are_found_quickly():
+    lengths = np.random.default_rng(2).integers(1, 3000, (2, 5000))
+    chosen = choose_boundaries(*lengths, num_buckets=8, batch_size=64)
+    assert len(chosen) == 8
+    assert all(
+        3000 >= boundary >= side.max()
+        for boundary, side in zip(chosen[-1], lengths, strict=True)
+    )
 
 
 def test_count_batches_leaves_out_what_is_too_long():
-    assert count_batches([1, 2, 3, 9], boundaries=[2, 4], batch_size=2) == 2
+    sources, targets = [1, 2, 3, 9, 1], [1, 1, 1, 1, 7]
+    assert count_batches(sources, targets, [2, 4], batch_size=2) == 2
 
 
 def test_fit_accepts_the_batches(data, tokenizer):
@@ -269,7 +311,8 @@ def test_fit_accepts_the_batches(data, tokenizer):
     target = keras.Input([None], dtype="int32", name="target")
     size = tokenizer.vocabulary_size
     embedding = keras.layers.Embedding(size, 3)
-    both = embedding(source) + embedding(target)
+    pooled = keras.layers.GlobalAveragePooling1D(keepdims=True)
+    both = pooled(embedding(source)) + embedding(target)
     model = keras.Model(
         {"source": source, "target": target}, keras.layers.Dense(size)(both)
     )

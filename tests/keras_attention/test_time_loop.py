@@ -1,0 +1,144 @@
+"""What the time loop reads once, and what it leaves as it is."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_attention as ka
+from keras_attention.time_loop import inference_loop, time_loop
+
+BATCH, TARGET, SOURCE, DIM, MEMORY, UNITS = 2, 3, 5, 7, 11, 13
+
+only_tensorflow = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="others read nothing twice"
+)
+
+
+def make_layer(cell, **options):
+    keras.utils.set_random_seed(3)
+    layer = ka.AttentionRNN(
+        ka.AttentionCell(cell, ka.AdditiveAttention(UNITS), **options)
+    )
+    inputs = np.random.default_rng(1).normal(size=(BATCH, TARGET, DIM))
+    memory = np.random.default_rng(2).normal(size=(BATCH, SOURCE, MEMORY))
+    data = [ops.convert_to_tensor(one, "float32") for one in (inputs, memory)]
+    layer(data[0], memory=data[1])
+    return layer, data
+
+
+OPTIONS = {
+    "input feeding": {"attend": "after", "input_feeding": True, "units": 17},
+    "attend before": {},
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize(
+    "make_cell", [keras.layers.LSTMCell, keras.layers.GRUCell]
+)
+def test_the_loop_gives_what_the_steps_give(make_cell, options):
+    layer, (inputs, memory) = make_layer(make_cell(19), **options)
+    outputs = layer(inputs, memory=memory)
+    cell = layer.cell
+    states = cell.get_initial_state(BATCH)
+    for time in range(TARGET):
+        one, states = cell(inputs[:, time], states, memory=memory)
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(outputs[:, time]),
+            ops.convert_to_numpy(one),
+            atol=1e-6,
+        )
+    with inference_loop():
+        in_place = layer(inputs, memory=memory)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(outputs),
+        ops.convert_to_numpy(in_place),
+        atol=1e-6,
+    )
+
+
+@only_tensorflow
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_no_matrix_is_kept_for_every_step(options):
+    import tensorflow as tf
+
+    layer, (inputs, memory) = make_layer(keras.layers.LSTMCell(19), **options)
+
+    @tf.function(autograph=False)
+    def gradients():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(layer(inputs, memory=memory))
+        return tape.gradient(loss, [one.value for one in layer.weights])
+
+    graph = gradients.get_concrete_function().graph
+    kept = [
+        tuple(one.inputs[1].shape)
+        for function in graph.as_graph_def().library.function
+        for one in graph._get_function(
+            function.signature.name
+        ).graph.get_operations()
+        if one.type == "TensorListPushBack"
+    ]
+    assert (BATCH, 19) in kept  # states are
+    shapes = {tuple(one.shape) for one in layer.weights}
+    assert not shapes & set(kept)
+    # Nor parts of them: all that is kept belongs to an example.
+    assert all(shape[:1] == (BATCH,) for shape in kept if len(shape) > 1)
+
+
+@only_tensorflow
+def test_gradients_are_those_of_the_steps():
+    import tensorflow as tf
+
+    layer, (inputs, memory) = make_layer(
+        keras.layers.LSTMCell(19), **OPTIONS["input feeding"]
+    )
+    weights = [one.value for one in layer.weights]
+
+    def by_steps():
+        states, outputs = layer.cell.get_initial_state(BATCH), []
+        for time in range(TARGET):
+            one, states = layer.cell(inputs[:, time], states, memory=memory)
+            outputs.append(one)
+        return tf.stack(outputs, axis=1)
+
+    found = []
+    for run in (lambda: layer(inputs, memory=memory), by_steps):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(run() ** 2)
+        found.append(tape.gradient(loss, weights))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+@only_tensorflow
+def test_a_step_may_still_assign():
+    scale = keras.Variable(2.0, trainable=False)
+    count = keras.Variable(0.0, trainable=False)
+
+    def step(inputs, states):
+        count.assign_add(1.0)
+        return inputs * scale, states
+
+    outputs, _ = time_loop(
+        step, ops.ones((1, 3, 1)), [ops.zeros((1, 1))], 1, variables=[scale]
+    )
+    assert ops.convert_to_numpy(outputs).ravel().tolist() == [2.0, 2.0, 2.0]
+    assert float(count.value) >= 1
+
+
+@only_tensorflow
+def test_values_given_by_a_scope_outside_count():
+    first, second = (keras.Variable(one) for one in (2.0, 3.0))
+
+    def step(inputs, states):
+        return inputs * first * second, states
+
+    with keras.StatelessScope(
+        [(first, ops.ones(())), (second, 5 * ops.ones(()))]
+    ):
+        outputs, _ = time_loop(
+            step, ops.ones((1, 2, 1)), [ops.zeros((1, 1))], 1, variables=[first]
+        )
+    assert outputs.numpy().ravel().tolist() == [5.0, 5.0]

@@ -1,0 +1,92 @@
+"""The loss and the metrics, beside Keras's own and NumPy."""
+
+import doctest
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipelines import losses
+from pipelines.losses import Perplexity, SmoothedCrossentropy, TokenAccuracy
+
+CLASSES = 11
+
+
+@pytest.fixture(scope="module")
+def batch():
+    """Labels (2, 3), logits (2, 3, 11) and weights with padding."""
+    random = np.random.default_rng(5)
+    logits = random.normal(scale=4, size=(2, 3, CLASSES)).astype("float32")
+    labels = random.integers(0, CLASSES, (2, 3)).astype("int32")
+    labels[0, 0] = logits[0, 0].argmax()  # one of them is right
+    weights = np.array([[1, 1, 1], [1, 0, 0]], "float32")
+    return labels, logits, weights
+
+
+def test_examples():
+    result = doctest.testmod(losses)
+    assert result.attempted > 0
+    assert result.failed == 0
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_loss_and_its_gradient_are_those_of_the_whole_distribution(
+    batch, smoothing
+):
+    labels, logits, weights = batch
+    wanted = np.eye(CLASSES, dtype="float32")[labels]
+    plain = keras.losses.CategoricalCrossentropy(
+        from_logits=True,
+        label_smoothing=smoothing,
+        reduction="mean_with_sample_weight",
+    )
+    found = []
+    for loss, truth in (
+        (SmoothedCrossentropy(smoothing), tf.constant(labels)),
+        (plain, tf.constant(wanted)),
+    ):
+        given = tf.constant(logits)
+        with tf.GradientTape() as tape:
+            tape.watch(given)
+            value = loss(truth, given, weights)
+        found.append((value.numpy(), tape.gradient(value, given).numpy()))
+    np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-6)
+    np.testing.assert_allclose(found[0][1], found[1][1], atol=1e-7)
+    assert not found[0][1][1, 1:].any()
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e4])
+def test_large_logits_overflow_nothing(batch, scale):
+    labels, logits, weights = batch
+    value = SmoothedCrossentropy(0.1)(labels, scale * logits, weights)
+    assert np.isfinite(float(value))
+
+
+def test_metrics_are_those_of_keras(batch):
+    labels, logits, weights = batch
+    perplexity, accuracy = Perplexity(), TokenAccuracy()
+    entropy = keras.metrics.SparseCategoricalCrossentropy(from_logits=True)
+    plain = keras.metrics.SparseCategoricalAccuracy()
+    for rows in (slice(0, 1), slice(1, 2)):
+        for metric in (perplexity, accuracy, entropy, plain):
+            metric.update_state(labels[rows], logits[rows], weights[rows])
+    np.testing.assert_allclose(
+        float(perplexity.result()), np.exp(float(entropy.result())), rtol=1e-6
+    )
+    assert 0 < float(accuracy.result()) == float(plain.result()) < 1
+
+
+def test_half_precision_is_computed_in_single(batch):
+    labels, logits, weights = batch
+    half = logits.astype("float16")
+    found, plain = (
+        float(SmoothedCrossentropy()(labels, given, weights))
+        for given in (half, half.astype("float32"))
+    )
+    assert found == pytest.approx(plain, rel=1e-6)
+
+
+def test_a_perplexity_of_an_earlier_version_loads():
+    config = {**Perplexity().get_config(), "from_logits": True, "axis": -1}
+    assert isinstance(Perplexity.from_config(config), Perplexity)
