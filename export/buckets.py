@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from export.errors import ExportError
-from export.litert import check_needs, convert
+from export.litert import check_needs, convert, refuse_xla
 from export.operators import operators, refuse_operators
 from export.package import append_package, is_package
 from export.settings import ExportSettings
@@ -89,13 +89,14 @@ class LiteRTBucketsExporter:
 
         Raises:
             ExportError: If something else stands at `path`, if it cannot be
-                written, if the converter fails, or if the model needs an
-                operator that the stock runtime lacks, or a size that depends
-                on the sentence.
+                written, if the converter fails, if the settings ask for
+                XLA, or if the model needs an operator that the stock runtime
+                lacks, or a size that depends on the sentence.
             ImportError: If an optional package is missing; the message has
                 the command that installs it.
         """
         check_needs(settings.quantize)
+        refuse_xla(settings.xla)
         from export.bucket_signatures import BucketSignatures
         from export.signatures import save
         from keras_attention.time_loop import inference_loop
@@ -114,12 +115,13 @@ class LiteRTBucketsExporter:
                 source_tokenizer.model,
                 target_tokenizer.model,
                 settings,
+                self.name,
             )
         return pathlib.Path(os.path.abspath(path))
 
     def is_export(self, path: pathlib.Path) -> bool:
         """Tells whether `path` is what this class writes."""
-        return is_package(path)
+        return is_package(path, self.name)
 
 
 def fitting_buckets(buckets: Sequence[int], longest: int) -> list[int]:

@@ -8,8 +8,6 @@ import numpy as np
 from export.answers import Answer, Answers
 from export.report import Agreement, Difference
 
-NEAR_TIE = 1e-3  # nats; rounding in float32 may turn such a choice
-
 # How many nats the model prefers its own tokens to others:
 # `(sentence, own tokens, other tokens) -> nats`.
 Gap = Callable[[str, np.ndarray, np.ndarray], float]
@@ -23,6 +21,7 @@ def compare(
     gap: Gap,
     tolerance: float,
     threshold: float,
+    near_tie: float,
 ) -> tuple[Agreement, list[Difference]]:
     """Compares an artifact's answers with the model's.
 
@@ -37,6 +36,8 @@ def compare(
         gap: Measures how close two answers are to the model.
         tolerance: Of scores (nats) and alignments, tokens being identical.
         threshold: Share of the sentences that must agree, for the report.
+        near_tie: Nats that the model may prefer its own tokens by where
+            others agree too.
 
     Returns:
         The counts and distances, and every sentence answered differently.
@@ -46,7 +47,7 @@ def compare(
     scores, alignments = [0.0], []
     for sentence, own, other in zip(sentences, expected, found, strict=True):
         judgements = [
-            _judge(sentence, one, another, gap, tolerance)
+            _judge(sentence, one, another, gap, tolerance, near_tie)
             for one, another in zip(own, other, strict=False)
         ]
         complete = len(own) == len(other)
@@ -105,11 +106,16 @@ class _Judgement(NamedTuple):
 
 
 def _judge(
-    sentence: str, own: Answer, other: Answer, gap: Gap, tolerance: float
+    sentence: str,
+    own: Answer,
+    other: Answer,
+    gap: Gap,
+    tolerance: float,
+    near_tie: float,
 ) -> _Judgement:
     if not np.array_equal(own.tokens, other.tokens):
         nats = gap(sentence, own.tokens, other.tokens)
-        near = bool(abs(nats) <= NEAR_TIE)
+        near = bool(abs(nats) <= near_tie)
         return _Judgement(False, near, near, nats, 0.0, None)
     score, alignment = _distances(own, other)
     # Written so that NaN does not agree.

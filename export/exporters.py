@@ -9,7 +9,7 @@ from typing import Any
 from export import quantizations
 from export.buckets import LiteRTBucketsExporter
 from export.errors import ExportError
-from export.litert import LiteRTExporter, check_needs
+from export.litert import LiteRTExporter, check_needs, refuse_xla
 from export.report import Report
 from export.saved_model import SavedModelExporter, version_folder
 from export.settings import ExportSettings
@@ -50,16 +50,17 @@ def get(name: str) -> Any:
     return EXPORTERS[name]()
 
 
-def check(format: str, quantize: str = "none") -> None:
+def check(format: str, quantize: str = "none", xla: bool = False) -> None:
     """Looks at what was asked for, before all the work.
 
     Args:
         format: A key of `EXPORTERS`.
         quantize: A key of `export.quantizations.QUANTIZATIONS`.
+        xla: Whether searches shall be compiled with XLA.
 
     Raises:
         ExportError: If there is no such format or quantisation, or if the
-            format does not know the quantisation.
+            format does not know the quantisation, or XLA.
         ImportError: If the package is missing that it needs.
 
     Example:
@@ -73,6 +74,8 @@ def check(format: str, quantize: str = "none") -> None:
             f"A {format} export has no {quantize} weights.",
             "Quantize a LiteRT file: format litert.",
         )
+    if format != "saved_model":
+        refuse_xla(xla)
     check_needs(quantize)
 
 
@@ -131,7 +134,7 @@ def export_model(
     print(report.to_line())
     ```
     """
-    check(format, settings.quantize)
+    check(format, settings.quantize, settings.xla)
     exporter = get(format)
     place = version_folder(path) if format == "saved_model" else path
     with staged(place, exporter.is_export, overwrite) as staging:

@@ -63,12 +63,14 @@ class LiteRTExporter:
 
         Raises:
             ExportError: If something else stands at `path`, if it cannot be
-                written, if the converter fails, or if the model needs an
-                operator that the stock runtime lacks.
+                written, if the converter fails, if the settings ask for
+                XLA, or if the model needs an operator that the stock runtime
+                lacks.
             ImportError: If an optional package is missing; the message has
                 the command that installs it.
         """
         check_needs(settings.quantize)
+        refuse_xla(settings.xla)
         from export.signatures import save
         from export.token_signatures import TokenSignatures
         from keras_attention.time_loop import inference_loop
@@ -85,12 +87,13 @@ class LiteRTExporter:
                 source_tokenizer.model,
                 target_tokenizer.model,
                 settings,
+                self.name,
             )
         return pathlib.Path(os.path.abspath(path))
 
     def is_export(self, path: pathlib.Path) -> bool:
         """Tells whether `path` is what this class writes."""
-        return is_package(path)
+        return is_package(path, self.name)
 
 
 def check_needs(quantize: str) -> None:
@@ -106,6 +109,22 @@ def check_needs(quantize: str) -> None:
         raise ImportError(
             "int4 weights need ai-edge-quantizer. "
             "Install it: pip install ai-edge-quantizer"
+        )
+
+
+def refuse_xla(xla: bool) -> None:
+    """Raises an error if a LiteRT file is to be compiled with XLA.
+
+    Args:
+        xla: What was asked for.
+
+    Raises:
+        ExportError: If it was.
+    """
+    if xla:
+        raise ExportError(
+            "A LiteRT file is not compiled with XLA.",
+            "Leave it out, or export a SavedModel.",
         )
 
 

@@ -39,6 +39,7 @@ def append_package(
     source_model: bytes,
     target_model: bytes,
     settings: ExportSettings,
+    exporter: str = "litert",
 ) -> None:
     """Appends tokenizers and settings to a LiteRT file.
 
@@ -47,11 +48,13 @@ def append_package(
         source_model: The source language's tokenizer (bytes).
         target_model: The target language's.
         settings: Limits and names.
+        exporter: Name of the format, `"litert"` or `"litert_buckets"`.
     """
     content = path.read_bytes()
     description = {
         "format": FORMAT,
         "version": VERSION,
+        "exporter": exporter,
         "model_bytes": len(content),
         "model_sha256": hashlib.sha256(content).hexdigest(),
         "settings": settings.to_dict(),
@@ -62,13 +65,21 @@ def append_package(
         archive.writestr("settings.json", json.dumps(description, indent=2))
 
 
-def is_package(path: pathlib.Path) -> bool:
-    """Tells whether a file is a LiteRT file with our archive behind it."""
+def is_package(path: pathlib.Path, exporter: str) -> bool:
+    """Tells whether a file is a LiteRT file with our archive behind it.
+
+    Args:
+        path: The file.
+        exporter: Name of the format that it must be of.
+
+    Returns:
+        Whether it is. A file that does not say its format may be of either.
+    """
     try:
-        _description(path)
+        description = _description(path)
     except (ExportError, OSError):
         return False
-    return True
+    return description.get("exporter", exporter) == exporter
 
 
 def read_package(path: pathlib.Path) -> Package:

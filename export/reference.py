@@ -97,6 +97,30 @@ class Reference:
             answers += from_outputs(result, targets[rows], source)
         return answers
 
+    def log_probabilities(
+        self,
+        sentences: Sequence[str],
+        rows: Sequence[np.ndarray],
+        batch_size: int,
+    ) -> list[float]:
+        """Scores given tokens.
+
+        Args:
+            sentences: The sources.
+            rows: Token ids of an answer to each, without padding.
+            batch_size: Answers that are scored at once.
+
+        Returns:
+            Their log-probabilities, in nats; 0 of no tokens.
+        """
+        found: list[float] = []
+        for first in range(0, len(sentences), batch_size):
+            part = slice(first, first + batch_size)
+            source = self._source_ids(sentences[part])
+            result = self._score(source, _padded(rows[part]))
+            found += result["scores"].tolist()
+        return found
+
     def greedy_gap(
         self, sentence: str, expected: np.ndarray, found: np.ndarray
     ) -> float:
@@ -235,7 +259,7 @@ class Reference:
         ]
 
 
-def _padded(ids: Sequence[Sequence[int]]) -> np.ndarray:
+def _padded(ids: Sequence[Any]) -> np.ndarray:
     """Ids as rows padded with 0, `(batch, at least 1)` int32."""
     rows = np.zeros((len(ids), max([1, *map(len, ids)])), np.int32)
     for row, tokens in zip(rows, ids, strict=True):

@@ -50,6 +50,10 @@ class Agreement:
         max_alignment_difference: Likewise, of alignments. `None` without
             attention.
         threshold: Share of the sentences that must agree.
+        score_error: Mean distance of the artifact's log-probabilities from
+            those that the model gives the same tokens (nats a token). `None`
+            where the answers are those of another check.
+        max_score_error: The largest allowed.
     """
 
     check: str
@@ -59,11 +63,22 @@ class Agreement:
     max_score_difference: float
     max_alignment_difference: float | None
     threshold: float
+    score_error: float | None = None
+    max_score_error: float | None = None
 
     @property
     def agreeing_share(self) -> float:
         """Share of the sentences that agree, near ties included."""
         return self.num_agreeing / self.num_sentences
+
+    @property
+    def passed(self) -> bool:
+        """Whether enough sentences agree, with scores near enough."""
+        if self.agreeing_share < self.threshold:
+            return False
+        if self.score_error is None or self.max_score_error is None:
+            return True
+        return self.score_error <= self.max_score_error  # NaN is not.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +99,7 @@ class Report:
         source_lengths: Tokens of the shortest and of the longest source.
         bleu: BLEU of all greedy answers, of the `"model"` and of the
             `"artifact"`; `None` without references.
+        xla: Whether its searches are compiled with XLA.
     """
 
     format: str
@@ -96,6 +112,7 @@ class Report:
     modules: Sequence[str]
     source_lengths: tuple[int, int]
     bleu: dict[str, float] | None = None
+    xla: bool = False
 
     @property
     def identical_share(self) -> float:
@@ -110,8 +127,8 @@ class Report:
 
     @property
     def failed(self) -> list[Agreement]:
-        """The checks in which fewer sentences agree than must."""
-        return [a for a in self.agreements if a.agreeing_share < a.threshold]
+        """The checks in which the artifact is not as near as it must be."""
+        return [one for one in self.agreements if not one.passed]
 
     def to_json(self) -> dict[str, Any]:
         """Returns a dictionary that JSON can hold."""
@@ -129,6 +146,7 @@ class Report:
             for threads, ms in self.latency_ms.items()
         )
         stored = "" if self.quantize == "none" else f" ({self.quantize})"
+        stored += " (XLA)" if self.xla else ""
         bleu = ""
         if self.bleu:
             bleu = (
@@ -151,17 +169,24 @@ class Report:
             f"Sources of {shortest} to {longest} tokens.",
             "",
             "| check | sentences | identical tokens | agreeing | must agree "
-            "| largest score difference | largest alignment difference |",
-            "|---|---|---|---|---|---|---|",
+            "| largest score difference | largest alignment difference "
+            "| mean score error, nats a token | at most |",
+            "|---|---|---|---|---|---|---|---|---|",
         ]
         for a in self.agreements:
-            alignment = a.max_alignment_difference
-            shown = "none" if alignment is None else f"{alignment:.1e}"
+            shown, error, most = (
+                "none" if one is None else f"{one:.1e}"
+                for one in (
+                    a.max_alignment_difference,
+                    a.score_error,
+                    a.max_score_error,
+                )
+            )
             lines.append(
                 f"| {a.check} | {a.num_sentences} | {a.num_identical} "
                 f"| {a.num_agreeing} | {a.threshold:.1%} "
                 f"| {a.max_score_difference:.1e} "
-                f"| {shown} |"
+                f"| {shown} | {error} | {most} |"
             )
         if self.differences:
             lines.append("")

@@ -32,6 +32,9 @@ class ExportSettings:
         quantize: How a LiteRT file stores its weights: `"none"`,
             `"float16"`, `"int8"` or `"int4"`; see `export.quantizations`. A
             SavedModel takes `"none"` only.
+        xla: Whether a SavedModel's searches are compiled with XLA: faster,
+            but for the first call of each size; see
+            `export.compiled_search`. Of a SavedModel only.
 
     Raises:
         ExportError: If a number is out of its range, or a name unknown.
@@ -53,6 +56,7 @@ class ExportSettings:
     source_language: str = ""
     target_language: str = ""
     quantize: str = "none"
+    xla: bool = False
 
     def __post_init__(self) -> None:
         # The end token is a token: a source needs room for one more.
@@ -82,6 +86,10 @@ class ExportSettings:
                     f"`{name}` must be a string. "
                     f"Received: {name}={getattr(self, name)!r}."
                 )
+        if not isinstance(self.xla, bool):
+            raise ExportError(
+                f"`xla` must be True or False. Received: xla={self.xla!r}."
+            )
         quantizations.get(self.quantize)
 
     def to_dict(self) -> dict[str, Any]:

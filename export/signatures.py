@@ -31,12 +31,25 @@ def output_limits(source: tf.Tensor, settings: ExportSettings) -> tf.Tensor:
         `(batch,)` int32.
     """
     source_len = tf.reduce_sum(tf.cast(source != 0, tf.int32), axis=-1)
+    limits = most_tokens(source_len, settings)
+    return tf.where(source_len > 0, limits, tf.zeros_like(limits))
+
+
+def most_tokens(source_len: tf.Tensor, settings: ExportSettings) -> tf.Tensor:
+    """How many tokens sources of given lengths may be answered with.
+
+    Args:
+        source_len: int32 of any shape, the end token included; not 0.
+        settings: The limits.
+
+    Returns:
+        int32, likewise.
+    """
     grown = tf.floor(settings.max_length_factor * tf.cast(source_len, "float"))
-    limits = tf.minimum(
+    return tf.minimum(
         tf.cast(grown, tf.int32) + settings.max_length_extra,
         settings.max_target_len,
     )
-    return tf.where(source_len > 0, limits, tf.zeros_like(limits))
 
 
 def beam_search(settings: ExportSettings) -> Any:

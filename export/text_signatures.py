@@ -4,13 +4,13 @@ from typing import Any
 
 import tensorflow as tf
 
+from export.compiled_search import answering
 from export.scoring import token_scores
 from export.settings import ExportSettings
 from export.signatures import (
     END,
     FIRST_PIECE,
     beam_search,
-    decode,
     output_limits,
     variables_of,
 )
@@ -71,12 +71,12 @@ class TextSignatures(tf.Module):
         }
 
     def _searching(self, model: Any, search: Any) -> Any:
+        answer = answering(model, search, self._settings)
+
         @tf.function(autograph=False, input_signature=[_text("text")])
         def translate(text: tf.Tensor) -> dict[str, tf.Tensor]:
             read = self._read(text)
-            outputs = decode(
-                model, search, read["source_tokens"], self._settings
-            )
+            outputs = answer(read["source_tokens"])
             if getattr(search, "num_results", 0) == 1:
                 # A beam of one, too, has an axis of hypotheses.
                 outputs = {

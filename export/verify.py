@@ -1,5 +1,6 @@
 """Runs an artifact in a fresh process and holds it to the model's answers."""
 
+import dataclasses
 import os
 import pathlib
 from collections.abc import Sequence
@@ -9,8 +10,9 @@ from export import quantizations
 from export.compare import compare
 from export.errors import ExportError
 from export.report import Difference, Report
+from export.score_errors import mean_score_error
 from export.settings import ExportSettings
-from export.verify_checks import checks_of, comparisons
+from export.verify_checks import BATCH_SIZE, checks_of, comparisons
 from export.verify_process import refuse_modules, run_checks
 
 
@@ -81,8 +83,10 @@ def verify(
 
     An answer agrees if its tokens and text are the model's, and its score and
     alignments within the quantisation's tolerance. Where the model itself
-    prefers its own tokens by less than 0.001 nats, others are a near tie,
-    which agrees too and is listed. A tie that a beam search meets half-way
+    prefers its own tokens by next to nothing (`Quantization.near_tie`),
+    others are a near tie, which agrees too and is listed. And whatever the
+    artifact says, it must be about as likely as the model finds it
+    (`export.score_errors`). A tie that a beam search meets half-way
     may change its lesser answers altogether: all n must agree for 90% of the
     sentences, and of quantised weights only the best is compared.
 
@@ -96,6 +100,7 @@ def verify(
         sentences: Sources to compare on; at least one.
         threshold: Share of the sentences that must agree in each check;
             `None` for what `quantizations` asks of the settings' `quantize`.
+            Of a beam search no more must agree than is asked there.
         references: A right answer for each of the sentences: BLEU is
             measured against them.
 
@@ -103,8 +108,9 @@ def verify(
         The report.
 
     Raises:
-        ExportError: If fewer sentences agree, if the artifact cannot be run,
-            or if running it needed a package that it must not need.
+        ExportError: If fewer sentences agree, if the scores are further off
+            than the quantisation allows, if the artifact cannot be run, or
+            if running it needed a package that it must not need.
         ImportError: If there are references, and sacrebleu is missing.
     """
     from export.reference import Reference
@@ -129,7 +135,8 @@ def verify(
     agreements = []
     differences: list[Difference] = []
     for check in checks:
-        for one in comparisons(check, found[check.key], settings, threshold):
+        compared = comparisons(check, found[check.key], settings, threshold)
+        for one in compared:
             agreement, differing = compare(
                 one.name,
                 check.sentences,
@@ -138,7 +145,23 @@ def verify(
                 check.gap,
                 quantization.tolerance,
                 one.threshold,
+                quantization.near_tie,
             )
+            if one is compared[0]:
+                # The others have the same best answers.
+                error = mean_score_error(
+                    reference,
+                    check.sentences,
+                    [best for best, *_ in one.found],
+                    settings,
+                    check.key == "beam",
+                    BATCH_SIZE,
+                )
+                agreement = dataclasses.replace(
+                    agreement,
+                    score_error=error,
+                    max_score_error=quantization.max_score_error,
+                )
             agreements.append(agreement)
             differences += differing
     bleu = None
@@ -161,6 +184,7 @@ def verify(
         modules=modules,
         source_lengths=reference.source_lengths(sentences),
         bleu=bleu,
+        xla=settings.xla,
     )
     if report.failed:
         names = ", ".join(one.check for one in report.failed)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from export import quantizations
 from export.answers import Answers
 from export.compare import Gap
 from export.settings import ExportSettings
@@ -96,7 +97,8 @@ def comparisons(
     own, other = (
         [several[:1] for several in one] for one in (check.expected, found)
     )
-    compared = [Comparison(check.name, own, other, threshold)]
+    least = quantizations.get(settings.quantize).min_beam_agreement
+    compared = [Comparison(check.name, own, other, min(threshold, least))]
     if settings.quantize == "none" and settings.beam_size > 1:
         name = f"{check.name}: all {settings.beam_size}"
         least = min(threshold, N_BEST_THRESHOLD)

@@ -73,6 +73,7 @@ def export(
     check_lines: options.CheckLines = CHECKED,
     overwrite: options.Overwrite = False,
     quantize: options.Quantize = "none",
+    xla: options.Xla = False,
 ) -> None:
     """Write a file that translates without this project, and check it.
 
@@ -88,14 +89,15 @@ def export(
     keras-attention export runs/demo --format litert
     keras-attention export runs/demo --format litert --quantize int8
     keras-attention export runs/demo --format saved_model --out model
+    keras-attention export runs/demo --format saved_model --xla
     """
     from export import exporters
 
-    exporters.check(format, quantize)
+    exporters.check(format, quantize, xla)
     lines = _check_lines(check_on) if check_on else None
     run = options.load_run(folder)
     report = export_run(
-        run, format, out, lines, check_lines, overwrite, quantize
+        run, format, out, lines, check_lines, overwrite, quantize, xla
     )
     _print_report(report)
 
@@ -112,6 +114,7 @@ def export_run(
     limit: int = CHECKED,
     overwrite: bool = False,
     quantize: str = "none",
+    xla: bool = False,
 ) -> Any:
     """Exports a run with the settings of its recipe.
 
@@ -124,6 +127,7 @@ def export_run(
         overwrite: Replace whatever stands there, not only an earlier export.
         quantize: How a LiteRT file stores its weights; see
             `export.quantizations`.
+        xla: Compile a SavedModel's searches with XLA.
 
     Returns:
         The `export.report.Report`, also written beside the artifact, as JSON
@@ -148,7 +152,7 @@ def export_run(
         out or place / names.get(format, format),
         source_tokenizer=run.source_tokenizer,
         target_tokenizer=run.target_tokenizer,
-        settings=export_settings(run, quantize),
+        settings=export_settings(run, quantize, xla),
         sentences=sentences[:limit],
         overwrite=overwrite,
         references=references,
@@ -157,12 +161,15 @@ def export_run(
     return report
 
 
-def export_settings(run: "Run", quantize: str = "none") -> "ExportSettings":
+def export_settings(
+    run: "Run", quantize: str = "none", xla: bool = False
+) -> "ExportSettings":
     """What an artifact of a run is told: its recipe's limits and search.
 
     Args:
         run: A trained run.
         quantize: How a LiteRT file stores its weights.
+        xla: Compile a SavedModel's searches with XLA.
 
     Returns:
         The settings.
@@ -177,10 +184,12 @@ def export_settings(run: "Run", quantize: str = "none") -> "ExportSettings":
         max_length_extra=search.max_length_extra,
         beam_size=search.beam_size,
         length_penalty=search.length_penalty,
+        coverage_penalty=search.coverage_penalty,
         name=run.recipe.name,
         source_language=data.source_language,
         target_language=data.target_language,
         quantize=quantize,
+        xla=xla,
     )
 
 

@@ -12,7 +12,7 @@ def evaluate(
     split: options.Split = "test",
     beam_size: searching.BeamSize = None,
     length_penalty: searching.LengthPenalty = None,
-    coverage_penalty: searching.CoveragePenalty = 0.0,
+    coverage_penalty: searching.CoveragePenalty = None,
     widths: searching.Widths = None,
     limit: options.Limit = 0,
     shuffle_memories: options.ShuffleMemories = False,

@@ -28,9 +28,11 @@ LengthPenalty = Annotated[
     ),
 ]
 CoveragePenalty = Annotated[
-    float,
+    float | None,
     _option(
-        "Favours translations of all of the source; try 0.2. Default: 0.", "X"
+        "Favours translations of all of the source; try 0.2. "
+        "Default: the recipe's search.coverage_penalty.",
+        "X",
     ),
 ]
 MinLength = Annotated[int, _option("Least tokens, the end counted.", "N")]

@@ -20,7 +20,7 @@ def translate(
     folder: options.RunFolder,
     beam_size: searching.BeamSize = None,
     length_penalty: searching.LengthPenalty = None,
-    coverage_penalty: searching.CoveragePenalty = 0.0,
+    coverage_penalty: searching.CoveragePenalty = None,
     min_length: searching.MinLength = 0,
     min_ratio: searching.MinRatio = 0.0,
     max_length: searching.MaxLength = None,

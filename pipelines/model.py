@@ -61,6 +61,12 @@ def build_model(
 def _assemble(
     recipe: ModelRecipe, source_vocabulary: int, target_vocabulary: int
 ) -> keras_attention.EncoderDecoder:
+    if recipe.tied_embeddings and recipe.output_units != recipe.embedding_dim:
+        raise ValueError(
+            "`tied_embeddings` needs `output_units` equal to `embedding_dim`. "
+            f"Received: output_units={recipe.output_units}, "
+            f"embedding_dim={recipe.embedding_dim}."
+        )
     cells = [
         CELLS[recipe.cell](recipe.units) for _ in range(recipe.decoder_layers)
     ]
@@ -92,7 +98,9 @@ def _assemble(
         target_embedding=keras.layers.Embedding(
             target_vocabulary, recipe.embedding_dim, name="target_embedding"
         ),
-        output_layer=keras.layers.Dense(target_vocabulary, name="output"),
+        output_layer="tied"
+        if recipe.tied_embeddings
+        else keras.layers.Dense(target_vocabulary, name="output"),
         dropout=recipe.dropout,
         name="encoder_decoder",
     )

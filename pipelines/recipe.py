@@ -112,8 +112,8 @@ def from_dict(values: Mapping[str, Any]) -> Recipe:
     """Makes a recipe from nested values, and checks each.
 
     Raises:
-        UserError: For an unknown key, a wrong type, a value out of range, or
-            no training file.
+        UserError: For an unknown key, a wrong type, a value out of range, no
+            training file, or values that contradict each other.
     """
     fields = {field.name: field for field in dataclasses.fields(Recipe)}
     checked: dict[str, Any] = {}
@@ -129,6 +129,11 @@ def from_dict(values: Mapping[str, Any]) -> Recipe:
         raise UserError(
             "The recipe names no training file.",
             'Set data.train, for instance data.train="pairs.tsv".',
+        )
+    if recipe.search.coverage_penalty and recipe.model.attention == "none":
+        raise UserError(
+            "A model without attention has no coverage to reward.",
+            "Leave out search.coverage_penalty.",
         )
     return recipe
 

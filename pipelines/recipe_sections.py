@@ -165,6 +165,10 @@ class ModelRecipe:
     output_units: int = setting(
         0, "width of the attentional output layer (0: none)", low=0
     )
+    tied_embeddings: bool = setting(
+        False,
+        "the output layer is the target's embedding, of equal width",
+    )
     dropout: float = setting(
         0.2, "share of activations dropped in training", low=0, below=1
     )
@@ -187,6 +191,19 @@ class TrainingRecipe:
     )
     clip_norm: float = setting(
         1.0, "longest gradient, over all weights (0: no limit)", low=0
+    )
+    average: float = setting(
+        0.0,
+        "keep the moving average of the weights; momentum of a step, such as "
+        "0.999 (0: keep the weights)",
+        low=0,
+        below=1,
+    )
+    accumulate: int = setting(1, "batches whose gradients make one step", low=1)
+    precision: str = setting(
+        "float32",
+        "numbers to compute in; weights stay float32",
+        choices=("float32", "mixed_float16", "mixed_bfloat16"),
     )
     label_smoothing: float = setting(
         0.1, "probability spread over the other tokens", low=0, below=1
@@ -218,6 +235,12 @@ class SearchRecipe:
     length_penalty: float = setting(
         1.0, "favours long translations the more, the higher", low=0
     )
+    coverage_penalty: float = setting(
+        0.0,
+        "favours translations that attend to all of the source "
+        "(0: no such preference)",
+        low=0,
+    )
     max_length_factor: float = setting(
         2.0, "a translation has at most this times the source's tokens", low=0
     )
@@ -232,3 +255,17 @@ class MonitoringRecipe:
     images: int = setting(4, "alignment pictures each time", low=0)
     samples: int = setting(8, "sample translations each time", low=0)
     every_epochs: int = setting(1, "epochs between them", low=1)
+    sentences: int = setting(
+        100,
+        "validation sentences translated each time, for BLEU and all the rest",
+        low=0,
+    )
+    every_steps: int = setting(
+        50, "batches between points of loss and gradient norm", low=1
+    )
+    embeddings: bool = setting(True, "show the embeddings, after the training")
+    gold_alignments: str = setting(
+        "",
+        "file beside that of data.validation with its links between words, "
+        "a line each such as 0-0 1-2 (none: no alignment error rate)",
+    )

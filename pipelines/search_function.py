@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_attention import search
+from pipelines.errors import UserError
 from pipelines.search_options import SearchOptions, words_to_ids
 
 if TYPE_CHECKING:
@@ -108,6 +109,11 @@ def _demands(run: Run, options: SearchOptions) -> tuple[Any, Any]:
 
 def _searcher(run: Run, options: SearchOptions) -> search.Search:
     """Makes the search that resolved options describe."""
+    if options.coverage_penalty and run.recipe.model.attention == "none":
+        raise UserError(
+            "A model without attention has no coverage to reward.",
+            "Leave --coverage-penalty at 0.",
+        )
     rules: list[search.Rule] = []
     if options.min_length or options.min_ratio:
         rules.append(

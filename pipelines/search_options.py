@@ -79,7 +79,7 @@ Draw with --sample, or search for the best without it.
     beam_size: int | None = None
     num_results: int = 1
     length_penalty: float | None = None
-    coverage_penalty: float = 0.0
+    coverage_penalty: float | None = None
     min_length: int = 0
     min_ratio: float = 0.0
     max_length: int | None = None
@@ -102,7 +102,7 @@ Draw with --sample, or search for the best without it.
                 {
                     "--beam-size": self.beam_size is not None,
                     "--length-penalty": self.length_penalty is not None,
-                    "--coverage-penalty": bool(self.coverage_penalty),
+                    "--coverage-penalty": self.coverage_penalty is not None,
                     "--require": bool(self.require),
                 },
                 "Draw with --sample, or search for the best without it.",
@@ -179,6 +179,7 @@ Draw with --sample, or search for the best without it.
             filled = {
                 "beam_size": max(settings.beam_size, self.num_results),
                 "length_penalty": settings.length_penalty,
+                "coverage_penalty": settings.coverage_penalty,
                 "max_length": recipe.data.max_target_len,
             }
         changed = {
@@ -203,7 +204,10 @@ Draw with --sample, or search for the best without it.
                 f"length penalty {resolved.length_penalty:g}",
             ]
         for name in _DESCRIBED:
-            value = getattr(self, name)
+            # Of what a recipe may say too, what it says; the recipe's limits
+            # are not named, being those of every search.
+            asked = resolved if name == "coverage_penalty" else self
+            value = getattr(asked, name)
             if isinstance(value, tuple):
                 value = "; ".join(value)
             if value:

@@ -1,5 +1,6 @@
 """What counts as agreement, and how it is reported."""
 
+import dataclasses
 import json
 import os
 
@@ -7,9 +8,10 @@ import numpy as np
 import pytest
 
 from export.answers import Answer, from_outputs, pack, unpack
-from export.compare import NEAR_TIE
 from export.compare import compare as compare_answers
 from export.report import Report
+
+NEAR_TIE = 1e-3
 
 
 def answer(*tokens, text="text", score=-1.5, alignments=0.5):
@@ -30,6 +32,7 @@ def compare(expected, found, gap=1.0):
         gap=lambda *_: gap,
         tolerance=0.01,
         threshold=0.995,
+        near_tie=NEAR_TIE,
     )
 
 
@@ -121,6 +124,25 @@ def test_only_hypotheses_that_were_found_are_answers():
     (one,), (nothing,) = from_outputs(outputs, texts, source)
     assert one.text == "a" and one.tokens.tolist() == [5, 2]
     assert nothing.text == "" and nothing.score == 0.0
+
+
+@pytest.mark.parametrize(
+    "error, most, passed",
+    [
+        (None, None, True),  # of answers that another check has looked at
+        (0.01, 0.02, True),
+        (0.03, 0.02, False),
+        (float("nan"), 0.02, False),
+    ],
+)
+def test_scores_must_be_near_whatever_is_said(error, most, passed):
+    agreement, _ = compare(answer(5, 2), answer(5, 2))
+    agreement = dataclasses.replace(
+        agreement, score_error=error, max_score_error=most
+    )
+    assert agreement.passed is passed
+    report = report_of(agreement, [])
+    assert [one.check for one in report.failed] == ["check"] * (not passed)
 
 
 def report_of(agreement, differences, **options):

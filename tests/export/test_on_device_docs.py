@@ -102,6 +102,10 @@ def test_the_archive_is_as_described(litert_file):
 def test_the_demands_are_those_of_the_code():
     for name, quantization in QUANTIZATIONS.items():
         row, *_ = re.findall(rf"^\| `{name}` \|.*$", TEXT, re.MULTILINE)
-        if name != "float16":  # "the same"
-            percent = f"{100 * quantization.min_agreement:.3g}%"
-            assert percent in row
+        cells = [cell.strip() for cell in row.split("|")]
+        assert cells[-4:-1] == [
+            f"{100 * quantization.min_agreement:.3g}% / "
+            f"{100 * quantization.min_beam_agreement:.3g}%",
+            f"{quantization.near_tie:g}",
+            f"{quantization.max_score_error:g}",
+        ]

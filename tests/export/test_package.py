@@ -5,6 +5,7 @@ import zipfile
 
 import pytest
 
+from export import exporters
 from export.errors import ExportError
 from export.package import append_package, is_package, read_package
 from export.runtime import Translator
@@ -35,7 +36,7 @@ def test_reads_what_was_written(packed):
     assert package.target_model == b"target"
     assert package.settings == SETTINGS
     assert packed.read_bytes().startswith(MODEL)
-    assert is_package(packed)
+    assert is_package(packed, "litert")
 
 
 def rewrite(path, **changes):
@@ -49,6 +50,18 @@ def rewrite(path, **changes):
         archive.writestr("settings.json", json.dumps(description | changes))
 
 
+def test_each_format_knows_its_own_files(tmp_path):
+    for name in ("litert", "litert_buckets"):
+        path = tmp_path / name
+        path.write_bytes(MODEL)
+        append_package(path, b"source", b"target", SETTINGS, name)
+        told = {
+            other: exporters.get(other).is_export(path)
+            for other in exporters.EXPORTERS
+        }
+        assert [one for one, is_own in told.items() if is_own] == [name]
+
+
 def test_another_version_is_refused(packed):
     rewrite(packed, version=2)
     with pytest.raises(ExportError, match="version 2; .* reads version 1"):
@@ -59,7 +72,7 @@ def test_another_programs_archive_is_refused(packed):
     rewrite(packed, format="someone's")
     with pytest.raises(ExportError, match="not written by this package"):
         read_package(packed)
-    assert not is_package(packed)
+    assert not is_package(packed, "litert")
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])

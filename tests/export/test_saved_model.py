@@ -9,6 +9,7 @@ import sys
 
 import keras
 import pytest
+from tensorflow.core.protobuf import saved_model_pb2
 
 import keras_attention as ka
 from export.errors import ExportError
@@ -150,6 +151,29 @@ def test_versions_stand_beside_each_other(first, tmp_path):
     assert said[0] != said[2]
     assert said[0][0][1] == ""  # nothing to the empty text
     assert [row[0] for row in said[0][1]][1] == ""
+
+
+def num_compiled(folder):
+    """Functions that XLA must compile, in the file of a SavedModel."""
+    content = saved_model_pb2.SavedModel()
+    content.ParseFromString((folder / "saved_model.pb").read_bytes())
+    [graph] = content.meta_graphs
+    return sum(
+        function.attr["_XlaMustCompile"].b
+        for function in graph.graph_def.library.function
+    )
+
+
+def test_compiled_searches_stay_compiled_elsewhere(first, tmp_path):
+    """Moved, and in a process with TensorFlow and its text alone."""
+    settings = dataclasses.replace(tiny.SETTINGS, xla=True)
+    compiled = export(tmp_path / "compiled", settings=settings)
+    assert num_compiled(first) == 0
+    assert num_compiled(compiled) > 0
+    moved = tmp_path / "moved"
+    os.rename(compiled, moved)
+    said, _ = run_elsewhere(tmp_path, first, moved)
+    assert said[0] == said[1]
 
 
 def test_only_an_export_is_replaced(tmp_path):

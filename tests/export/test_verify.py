@@ -11,6 +11,7 @@ from export.answers import Answer
 from export.errors import ExportError
 from export.fresh_process import run_module
 from export.reference import Reference
+from export.score_errors import mean_score_error
 from export.verify_checks import NUM_FEW, Check, few_of
 from export.verify_process import refuse_modules
 from export.verify_steps import greedy_by_steps
@@ -89,6 +90,37 @@ def test_gaps_are_the_models_own(reference, coverage_penalty):
     assert gap > 0
     nothing = judge.beam_gap(sentence, first.tokens, first.tokens[:0])
     assert nothing == float("inf")
+
+
+@pytest.mark.parametrize("coverage_penalty", [0.0, 0.3])
+def test_score_errors_are_of_log_probabilities(reference, coverage_penalty):
+    """Of the model's own answers there are none, however they are ranked."""
+    settings = dataclasses.replace(
+        tiny.SETTINGS, coverage_penalty=coverage_penalty
+    )
+    judge = Reference(reference._model, *tiny.tokenizers(), settings)
+    sentences = ["le chat dort", "", "tu"]
+    for ranked, found in ((False, judge.greedy), (True, judge.beam)):
+        answers = [best for best, *_ in found(sentences, 2)]
+
+        def error(answers, ranked=ranked):
+            return mean_score_error(
+                judge, sentences, answers, settings, ranked, 2
+            )
+
+        assert error(answers) == pytest.approx(0, abs=1e-5)
+        number = len(answers[0].tokens) + len(answers[2].tokens)
+        first = answers[0]
+        penalty = ((5 + len(first.tokens)) / 6) ** settings.length_penalty
+        changed = first._replace(score=first.score + 0.7)
+        nats = 0.7 * (penalty if ranked else 1) / number
+        assert error([changed, *answers[1:]]) == pytest.approx(nats, abs=1e-5)
+        # Another answer's tokens are likelier than they are said to be.
+        claimed = answers[2]._replace(tokens=first.tokens)
+        assert error([first, answers[1], claimed]) > 0.1
+        assert error([answers[1]] * 3) == 0
+        broken = first._replace(score=float("nan"))
+        assert np.isnan(error([broken, *answers[1:]]))
 
 
 def test_a_greedy_gap_is_the_difference_of_logits(reference):
@@ -188,10 +220,15 @@ def test_a_comparison_that_fails_is_an_error(
         def source_lengths(self, sentences):
             return 1, 1
 
+        def log_probabilities(self, sentences, rows, batch_size):
+            return [best.score for _ in rows]
+
     monkeypatch.setattr("export.reference.Reference", Model)
     monkeypatch.setattr(verify, "checks_of", lambda *_: [greedy, beam])
     monkeypatch.setattr(verify, "run_checks", lambda *_: (found, {}, []))
-    settings = dataclasses.replace(tiny.SETTINGS, quantize=quantize)
+    settings = dataclasses.replace(
+        tiny.SETTINGS, quantize=quantize, length_penalty=0
+    )
 
     def run():
         return verify.verify(

@@ -2,16 +2,21 @@
 
 import pytest
 
-from pipelines.cli import run_command
+from pipelines.cli import export_settings, run_command
+from tests.pipelines.tiny_run import make_run
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("format", ["litert", "saved_model"])
-def test_export(trained, format, tmp_path, capsys):
+@pytest.mark.parametrize(
+    "format, options",
+    [("litert", []), ("saved_model", []), ("saved_model", ["--xla"])],
+)
+def test_export(trained, format, options, tmp_path, capsys):
     folder, _, _ = trained
     run_dir = str(folder / "run")
-    assert run_command(["export", run_dir, "--format", format]) == 0
+    assert run_command(["export", run_dir, "--format", format, *options]) == 0
     text = capsys.readouterr().out
+    assert ("saved_model (XLA)" in text) == ("--xla" in options)
     assert "3 of 3 answers identical" in text and " MB; " in text
     place = folder / "run" / "export"
     name = {"litert": "pairs.tflite", "saved_model": "pairs/1"}[format]
@@ -38,6 +43,25 @@ def test_quantizations_that_are_not_offered(tmp_path, errors):
     assert "none, float16, int8, int4" in line
     line = errors(*command, "saved_model", "--quantize", "int8")
     assert "no int8 weights" in line
+
+
+def test_only_a_saved_model_is_compiled_with_xla(tmp_path, errors):
+    """Said before the run is loaded: there is none."""
+    line = errors("export", tmp_path / "none", "--format", "litert", "--xla")
+    assert "A LiteRT file is not compiled with XLA" in line
+
+
+def test_an_artifact_is_told_what_the_recipe_says(tmp_path):
+    run = make_run(
+        tmp_path,
+        "search.coverage_penalty=0.2",
+        "search.length_penalty=0.5",
+        "search.beam_size=3",
+    )
+    settings = export_settings(run, xla=True)
+    assert settings.coverage_penalty == 0.2
+    assert (settings.length_penalty, settings.beam_size) == (0.5, 3)
+    assert settings.xla and not export_settings(run).xla
 
 
 @pytest.mark.slow

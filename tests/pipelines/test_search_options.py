@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from keras_attention import search
+from pipelines import recipe as recipes
 from pipelines import search_options, translation_lines
 from pipelines.errors import UserError
+from pipelines.run import Run
 from pipelines.search_options import SearchOptions, words_to_ids
 from tests.pipelines.tiny_run import SOURCES, make_run
 
@@ -75,6 +77,47 @@ def test_what_the_recipe_says(run):
     drawn = SearchOptions(sample=True, top_k=3).resolve(run.recipe)
     assert (drawn.temperature, drawn.top_p, drawn.seed) == (1.0, 1.0, 0)
     assert drawn.beam_size is None and drawn.length_penalty is None
+
+
+def with_recipe(run, recipe):
+    tokenizers = run.source_tokenizer, run.target_tokenizer
+    return Run(run.folder, recipe, run.model, *tokenizers)
+
+
+def test_the_recipes_coverage_penalty(run):
+    """What is asked for takes its place, also 0; samples have none."""
+    recipe = recipes.override(run.recipe, ["search.coverage_penalty=0.2"])
+    assert SearchOptions().resolve(recipe).coverage_penalty == 0.2
+    asked = SearchOptions(coverage_penalty=0.0)
+    assert asked.resolve(recipe).coverage_penalty == 0.0
+    drawn = SearchOptions(sample=True)
+    assert drawn.resolve(recipe).coverage_penalty is None
+    assert drawn.describe(recipe) == drawn.describe(run.recipe)
+    assert "coverage penalty 0.2" in SearchOptions().describe(recipe)
+    assert asked.describe(recipe) == SearchOptions().describe(run.recipe)
+    # Two tokens do not cover a sentence.
+    [own] = with_recipe(run, recipe).translate(
+        SOURCES[:1], SearchOptions(max_length=2)
+    )
+    found = {
+        weight: run.translate(
+            SOURCES[:1], SearchOptions(max_length=2, coverage_penalty=weight)
+        )[0].score
+        for weight in (0.0, 0.2)
+    }
+    assert own.score == found[0.2] < found[0.0]
+
+
+def test_coverage_needs_attention(run):
+    with pytest.raises(UserError, match="Leave out search.coverage_penalty"):
+        recipes.override(
+            run.recipe,
+            ["model.attention=none", "search.coverage_penalty=0.2"],
+        )
+    recipe = recipes.override(run.recipe, ["model.attention=none"])
+    blind = with_recipe(run, recipe)
+    with pytest.raises(UserError, match="Leave --coverage-penalty at 0"):
+        blind.translate(SOURCES, SearchOptions(coverage_penalty=0.2))
 
 
 def test_descriptions(run):
