@@ -49,8 +49,6 @@ CASES = {
         ("luong_dot", BATCH),
         ("luong_general", SQUARE),
         ("luong_general", BATCH),
-        ("luong_dot_zeroed", BATCH),
-        ("luong_general_zeroed", BATCH),
     ],
 }
 GROWTH_SHAPE = sides.Shape(4, 128, 0, 256)

@@ -27,15 +27,10 @@ class Shape(NamedTuple):
 
 
 class WithDense(keras.layers.Layer):
-    """A layer of Keras, with the projections that it lacks before it.
+    """A layer of Keras, with the projections that it lacks before it."""
 
-    `zeroed`: with zeros put where the value is masked, so that nothing that
-    stands there reaches a context, as in our layers. Without, a NaN does.
-    """
-
-    def __init__(self, attention, query=None, key=None, zeroed=False):
+    def __init__(self, attention, query=None, key=None):
         super().__init__()
-        self.zeroed = zeroed
         self.supports_masking = True
         self.query, self.key, self.attention = query, key, attention
 
@@ -49,8 +44,6 @@ class WithDense(keras.layers.Layer):
 
     def call(self, inputs, mask=None):
         query, value = inputs
-        if self.zeroed:
-            value = keras.ops.where(mask[1][:, :, None], value, 0.0)
         key = value if self.key is None else self.key(value)
         if self.query is not None:
             query = self.query(query)
@@ -74,12 +67,6 @@ def luong_dot(side, units):
     return WithDense(keras.layers.Attention())
 
 
-def luong_dot_zeroed(side, units):
-    if side == "ours":
-        return luong_dot(side, units)
-    return WithDense(keras.layers.Attention(), zeroed=True)
-
-
 def luong_general(side, units):
     if side == "ours":
         return keras_attention.LuongAttention("general")
@@ -89,22 +76,10 @@ def luong_general(side, units):
     )
 
 
-def luong_general_zeroed(side, units):
-    if side == "ours":
-        return luong_general(side, units)
-    return WithDense(
-        keras.layers.Attention(),
-        key=keras.layers.Dense(units, use_bias=False),
-        zeroed=True,
-    )
-
-
 LAYERS = {
     "additive": additive,
     "luong_dot": luong_dot,
-    "luong_dot_zeroed": luong_dot_zeroed,
     "luong_general": luong_general,
-    "luong_general_zeroed": luong_general_zeroed,
 }
 
 
