@@ -1,6 +1,6 @@
 """From data to a trained model: pipelines around `keras_attention`."""
 
-__all__ = ["load"]
+__all__ = ["AttentionMonitor", "load", "record_alignments"]
 
 
 def __getattr__(name: str) -> object:
@@ -9,4 +9,12 @@ def __getattr__(name: str) -> object:
         from pipelines.run import load
 
         return load
+    if name == "AttentionMonitor":
+        from pipelines.attention_monitor import AttentionMonitor
+
+        return AttentionMonitor
+    if name == "record_alignments":
+        from pipelines.monitor_record import record_alignments
+
+        return record_alignments
     raise AttributeError(f"module 'pipelines' has no attribute {name!r}")

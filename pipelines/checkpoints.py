@@ -13,10 +13,12 @@ from typing import Any
 
 import keras
 
+from pipelines.averaging import averaged
 from pipelines.errors import UserError
 from pipelines.run import BEST, LAST
 
 PROGRESS = "training_progress.json"
+MIXED = ("mixed_float16", "mixed_bfloat16")
 
 
 @dataclass
@@ -150,12 +152,26 @@ def load_training(path: Path) -> tuple[Any, Progress]:
 
 
 def save_inference_model(model: Any, path: Path) -> None:
-    """Writes a model without its optimizer, wholly or not at all."""
-    bare = type(model).from_config(model.get_config())
+    """Writes a model without its optimizer, wholly or not at all.
+
+    With averaged weights, where the optimizer keeps them, and in float32,
+    whatever it was trained in.
+    """
+    bare = type(model).from_config(_in_float32(model.get_config()))
     ids = keras.ops.ones((1, 2), dtype="int32")
     bare({"source": ids, "target": ids})
-    bare.set_weights(model.get_weights())
+    with averaged(model):
+        bare.set_weights(model.get_weights())
     _replace(path, bare.save)
+
+
+def _in_float32(config: Any) -> Any:
+    """Returns a configuration without mixed precision."""
+    if isinstance(config, dict):
+        return {name: _in_float32(value) for name, value in config.items()}
+    if isinstance(config, (list, tuple)):
+        return type(config)(_in_float32(value) for value in config)
+    return "float32" if config in MIXED else config
 
 
 def _replace(path: Path, write: Any) -> None:

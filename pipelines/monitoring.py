@@ -2,50 +2,65 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import keras
 import tensorflow as tf
 
+from pipelines.corpus import Corpus
 from pipelines.errors import UserError
+from pipelines.monitor_curves import TrainingCurves
+from pipelines.monitor_embeddings import token_embeddings, write_embeddings
+from pipelines.monitor_gold import (
+    best_links,
+    between_words,
+    error_rate,
+    read_links,
+)
+from pipelines.monitor_log import FAILURES, TRAIN, VALIDATION
+from pipelines.monitor_record import draws_samples, record_alignments
+from pipelines.monitor_statistics import cut, spread, write_statistics
+from pipelines.monitor_tables import length_groups, table
 from pipelines.recipe import Recipe
+from pipelines.text import END_ID, START_ID, pad
 
 if TYPE_CHECKING:
     from pipelines.translation import Translation
 
-STEPS_BETWEEN_LOSSES = 50
-NUM_SCORED = 100  # validation sentences that are translated for BLEU
 DPI = 100
+ATTENTION = "attention"
 
 
-class Monitor(keras.callbacks.Callback):
+class Monitor(TrainingCurves):
     """Writes TensorBoard logs; look at them with `tensorboard --logdir DIR`.
 
-    Everything stands over the number of training steps, so a training that
-    is resumed goes on where it was. In `train/`: the loss of every 50 steps
-    and, after each epoch, loss, perplexity, accuracy, learning rate and
-    target tokens per second. In `validation/`: the same measures and, every
-    `monitoring.every_epochs` epochs, BLEU and chrF of at most 100 sentences,
-    translations beside source and reference, and alignments as pictures.
+    What `TrainingCurves` says, perplexity and accuracy among it, and in
+    `validation/`, every `monitoring.every_epochs` epochs, from a greedy
+    translation of `monitoring.sentences` sentences: BLEU and chrF, BLEU by
+    the length of the source, translations beside source and reference,
+    alignments as pictures, and their entropy, peak, coverage and
+    monotonicity; against `monitoring.gold_alignments` the alignment error
+    rate of the references. Of hard attention its samples, baseline and
+    reward; after the training the embeddings, in `train/`.
 
     Args:
         log_dir: Folder of the logs.
         translate: From sentences to a `Translation` each; greedy is enough.
-        sources: Validation sentences. A fixed sample of them is shown, taken
-            at equal distances.
-        references: Their translations.
+        corpus: The validation sentences. A fixed sample of them is shown,
+            taken at equal distances.
         recipe: `monitoring` says how much is shown, `data` the names of the
             languages.
-        num_target_tokens: Target tokens of an epoch.
-        num_batches: Training steps of an epoch. Only needed for the speed of
-            an epoch that is resumed in its middle; None for as many as `fit`
-            takes.
+        score: From sentences and given translations to a `Translation` each;
+            only for gold alignments.
+        tokenizers: Those of source and target, for embeddings and samples.
+        **options: `num_target_tokens`, `num_batches`, `say`, as in
+            `TrainingCurves`.
 
     Raises:
-        UserError: In training, if the logs cannot be written.
+        UserError: If the gold alignments cannot be read; when the training
+            begins, if the logs cannot be written.
 
     Example:
 
@@ -53,9 +68,8 @@ class Monitor(keras.callbacks.Callback):
     monitor = Monitor(
         "runs/demo/tensorboard",
         lambda texts: run.translate(texts, SearchOptions(beam_size=1)),
-        corpus.sources,
-        corpus.targets,
-        recipe,
+        run.corpus("validation"),
+        run.recipe,
         num_target_tokens=batches.num_target_tokens,
     )
     model.fit(..., callbacks=[monitor])
@@ -66,107 +80,170 @@ class Monitor(keras.callbacks.Callback):
         self,
         log_dir: str | Path,
         translate: Callable[[list[str]], list[Translation]],
-        sources: Sequence[str],
-        references: Sequence[str],
+        corpus: Corpus,
         recipe: Recipe,
         *,
-        num_target_tokens: int = 0,
-        num_batches: int | None = None,
+        score: Callable[..., list[Translation]] | None = None,
+        tokenizers: tuple[Any, Any] | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__()
-        self.log_dir = Path(log_dir)
+        settings = recipe.monitoring
+        super().__init__(
+            log_dir,
+            every_steps=settings.every_steps,
+            every_epochs=settings.every_epochs,
+            **options,
+        )
         self.translate = translate
-        self.settings = recipe.monitoring
+        self.score = score
+        self.tokenizers = tokenizers
+        self.settings = settings
         self.languages = (
             recipe.data.source_language,
             recipe.data.target_language,
         )
-        chosen = _spread(len(sources), NUM_SCORED)
-        self.sources = [sources[index] for index in chosen]
-        self.references = [references[index] for index in chosen]
-        self.num_target_tokens = num_target_tokens
-        self.num_batches = num_batches
-        self._writers: dict[str, Any] = {}
-        self._step = 0
+        chosen = spread(len(corpus), settings.sentences)
+        self.sources = [corpus.sources[index] for index in chosen]
+        self.references = [corpus.targets[index] for index in chosen]
+        self.gold = None
+        if settings.gold_alignments:
+            # Where the corpora are.
+            path = dataclasses.replace(
+                recipe.data, validation=settings.gold_alignments
+            ).paths("validation")
+            links = read_links(path, corpus)  # type: ignore[arg-type]
+            self.gold = [links[index] for index in chosen]
+        self.lengths = length_groups(
+            [len(source.split()) for source in self.sources]
+        )
 
-    def on_train_begin(self, logs: Any = None) -> None:
-        self._step = int(self.model.optimizer.iterations)
-        if not self._writers:
-            with _clear_errors(self.log_dir):
-                for name in ("train", "validation"):
-                    folder = self.log_dir / name
-                    folder.mkdir(parents=True, exist_ok=True)
-                    writer = tf.summary.create_file_writer(str(folder))
-                    self._writers[name] = writer
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._start = time.perf_counter()
-        self._seconds: float | None = None
-        self._done = self._done_before = 0
-        self._total_before = 0.0
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self._done += 1
-        self._step += 1
-        if self._step % STEPS_BETWEEN_LOSSES or not logs:
-            return
-        # Keras gives the mean since the epoch began; the steps since the last
-        # point are what its sum has grown by.
-        total = float(logs["loss"]) * self._done
-        mean = (total - self._total_before) / (self._done - self._done_before)
-        self._total_before, self._done_before = total, self._done
-        self._write("train", {"loss_by_step": mean}, flush=False)
-
-    def on_test_begin(self, logs: Any = None) -> None:
-        self._seconds = time.perf_counter() - self._start
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        logs = {name: float(value) for name, value in (logs or {}).items()}
-        seconds = self._seconds or time.perf_counter() - self._start
-        steps = self.num_batches or self._done or 1
-        tokens = self.num_target_tokens * self._done / steps
-        train = {k: v for k, v in logs.items() if not k.startswith("val_")}
-        train["learning_rate"] = float(self.model.optimizer.learning_rate)
-        train["target_tokens_per_second"] = tokens / max(seconds, 1e-9)
-        self._write("train", train)
-        validation = {
-            name.removeprefix("val_"): value
-            for name, value in logs.items()
-            if name.startswith("val_")
+    def hard_attentions(self) -> dict[str, Any]:
+        layers = _attentions(self.model)
+        if len(layers) == 1:
+            return {ATTENTION: layers[0]}
+        return {
+            f"{ATTENTION}_{number}": layer
+            for number, layer in enumerate(layers, start=1)
         }
-        self._write("validation", validation)
-        if (epoch + 1) % self.settings.every_epochs == 0 and self.sources:
-            self._show_translations()
+
+    def look(self, step: int) -> None:
+        if not self.sources:
+            return
+        from pipelines.plot import heat_map, pixels
+        from pipelines.plot_text import readable
+
+        # All that may fail for other reasons than the disk comes first.
+        translations = self.translate(self.sources)
+        rate = self._error_rate()
+        samples = self._samples()
+        texts = [one.text for one in translations]
+        shown = spread(len(texts), self.settings.samples)
+        pictured = spread(len(texts), self.settings.images)
+        with self.log.writing(VALIDATION, step):
+            self._write_scores(texts)
+            if shown:
+                rows = [
+                    (self.sources[n], texts[n], self.references[n])
+                    for n in shown
+                ]
+                titles = [*self.languages, "reference"]
+                tf.summary.text("translations", table(titles, rows))
+            for number, index in enumerate(pictured, start=1):
+                self._draw(f"alignments/{number}", translations[index])
+            looks = [one.alignments for one in translations]
+            write_statistics(
+                ATTENTION, [one for one in looks if one is not None]
+            )
+            if rate is not None:
+                tf.summary.scalar(f"{ATTENTION}/alignment_error_rate", rate)
+            for tag, row, source, target in samples:
+                figure = heat_map(row, readable(source), readable(target))
+                tf.summary.image(tag, pixels(figure, DPI)[None])
 
     def on_train_end(self, logs: Any = None) -> None:
-        with _clear_errors(self.log_dir):
-            for writer in self._writers.values():
-                writer.flush()
+        if self.settings.embeddings and self.tokenizers is not None:
+            self._write_embeddings()
+        super().on_train_end(logs)
 
-    def _show_translations(self) -> None:
+    def _write_scores(self, texts: list[str]) -> None:
         import sacrebleu
 
-        translations = self.translate(self.sources)
-        texts = [translation.text for translation in translations]
-        bleu = sacrebleu.corpus_bleu(texts, [self.references])
-        chrf = sacrebleu.corpus_chrf(texts, [self.references])
-        scores = {"bleu": bleu.score, "chrf": chrf.score}
-        shown = _spread(len(texts), self.settings.samples)
-        pictured = _spread(len(texts), self.settings.images)
-        table = _table(
-            [*self.languages, "reference"],
-            [
-                (self.sources[index], texts[index], self.references[index])
-                for index in shown
-            ],
+        references = [self.references]
+        for name, score in (
+            ("bleu", sacrebleu.corpus_bleu(texts, references)),
+            ("chrf", sacrebleu.corpus_chrf(texts, references)),
+        ):
+            tf.summary.scalar(name, score.score)
+        for name, chosen in self.lengths.items():
+            score = sacrebleu.corpus_bleu(
+                [texts[n] for n in chosen],
+                [[self.references[n] for n in chosen]],
+            )
+            tf.summary.scalar(f"bleu_by_source_length/{name}", score.score)
+
+    def _error_rate(self) -> float | None:
+        """Of the references, against gold links; None without them."""
+        if self.gold is None or self.score is None:
+            return None
+        found, gold = [], []
+        scored = self.score(self.sources, self.references)
+        for one, links in zip(scored, self.gold, strict=True):
+            if one.alignments is None:
+                return None
+            words = between_words(
+                one.alignments,
+                (one.source, one.source_pieces),
+                (one.text, one.target_pieces),
+            )
+            if words is not None:
+                found.append(best_links(words))
+                gold.append(links)
+        return error_rate(found, gold)
+
+    def _samples(self) -> list[tuple[str, Any, list[str], list[str]]]:
+        """What hard attention that draws looks at in training.
+
+        Returns:
+            For each picture its tag, the alignments, and the tokens.
+        """
+        chosen = spread(len(self.sources), self.settings.images)
+        drawing = any(map(draws_samples, _attentions(self.model)))
+        if self.tokenizers is None or not chosen or not drawing:
+            return []
+        source, target = (
+            tokenizer.encode_lines([texts[index] for index in chosen])
+            for tokenizer, texts in zip(
+                self.tokenizers, (self.sources, self.references), strict=True
+            )
         )
-        with _clear_errors(self.log_dir):
-            with self._writers["validation"].as_default(self._step):
-                if shown:
-                    tf.summary.text("translations", table)
-                for number, index in enumerate(pictured, start=1):
-                    self._draw(f"alignments/{number}", translations[index])
-        self._write("validation", scores)
+        read = pad([[*row, END_ID] for row in source])
+        # What is said at a step is the next step's input.
+        said = pad([[*row, END_ID] for row in target])
+        given = pad([[START_ID, *row] for row in target])
+        records = record_alignments(
+            self.model, {"source": read, "target": given}, training=True
+        )
+        return [
+            (
+                f"{name}_samples/{number + 1}",
+                row,
+                self.tokenizers[0].pieces([*source[number], END_ID]),
+                self.tokenizers[1].pieces([*target[number], END_ID]),
+            )
+            for name, record in records.items()
+            if draws_samples(record.layer)
+            for number, row in enumerate(
+                cut(record.alignments, said != 0, read != 0)
+            )
+        ]
+
+    def _write_embeddings(self) -> None:
+        found = token_embeddings(self.model, *(self.tokenizers or ()))
+        try:
+            if found:
+                write_embeddings(self.log.folder / TRAIN, found)
+        except (*FAILURES, UserError) as error:
+            self.log.give_up(error)
 
     def _draw(self, tag: str, translation: Translation) -> None:
         from pipelines.plot import alignment_pixels
@@ -176,57 +253,8 @@ class Monitor(keras.callbacks.Callback):
         pixels = alignment_pixels(translation, *self.languages, dpi=DPI)
         tf.summary.image(tag, pixels[None])
 
-    def _write(
-        self, part: str, values: dict[str, float], flush: bool = True
-    ) -> None:
-        writer = self._writers[part]
-        with _clear_errors(self.log_dir), writer.as_default(self._step):
-            for name, value in values.items():
-                tf.summary.scalar(name, value)
-            if flush:
-                writer.flush()
 
-
-class _clear_errors:
-    """Turns what the file system says into a UserError."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
-        if isinstance(error, (OSError, tf.errors.OpError)):
-            reason = getattr(error, "strerror", "") or getattr(
-                error, "message", error
-            )
-            raise UserError(
-                f"Cannot write TensorBoard logs into {self.folder}: {reason}.",
-                "Make room there, or set monitoring.tensorboard=false.",
-            ) from None
-
-
-def _spread(size: int, number: int) -> list[int]:
-    """At most `number` indices below `size`, at equal distances.
-
-    >>> _spread(10, 4), _spread(2, 4), _spread(5, 0)
-    ([0, 2, 5, 7], [0, 1], [])
-    """
-    number = min(number, size)
-    return [index * size // number for index in range(number)]
-
-
-def _table(titles: Sequence[str], rows: Sequence[tuple[str, str, str]]) -> str:
-    """Makes a Markdown table."""
-    lines = [titles, ["---"] * len(titles), *rows]
-    return "\n".join(
-        "| " + " | ".join(_cell(text) for text in line) + " |" for line in lines
-    )
-
-
-def _cell(text: str) -> str:
-    text = " ".join(text.split()).replace("\\", "\\\\")
-    for mark in "|*_`<[":
-        text = text.replace(mark, "\\" + mark)
-    return text
+def _attentions(model: Any) -> list[Any]:
+    """The attention layers of an `EncoderDecoder`."""
+    cell = getattr(getattr(model, "decoder", None), "cell", None)
+    return list(getattr(cell, "attentions", []))

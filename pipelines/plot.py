@@ -1,6 +1,7 @@
 """Pictures of what a model looked at."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,15 +51,37 @@ def alignment_figure(
     alignment_figure(translation, "French", "English").savefig("rain.png")
     ```
     """
-    weights = _checked(translation)
-    texts = [
-        *readable(translation.source_pieces),
-        *readable(translation.target_pieces),
-        " ".join(translation.source.split()),
-        translation.text,
-        source_language,
-        target_language,
-    ]
+    return heat_map(
+        _checked(translation),
+        readable(translation.source_pieces),
+        readable(translation.target_pieces),
+        [
+            (source_language, " ".join(translation.source.split())),
+            (target_language, translation.text),
+        ],
+    )
+
+
+def heat_map(
+    alignments: np.ndarray,
+    source_labels: Sequence[str],
+    target_labels: Sequence[str],
+    title: Sequence[tuple[str, str]] = (),
+) -> Figure:
+    """Draws alignments with a label for each row and column.
+
+    Args:
+        alignments: `(target_len, source_len)`, neither zero.
+        source_labels: Along the top.
+        target_labels: Down the left side.
+        title: Pairs (name, text), a line each.
+
+    Returns:
+        As `alignment_figure`.
+    """
+    weights = np.asarray(alignments, np.float32)
+    texts = [*source_labels, *target_labels]
+    texts += [text for pair in title for text in pair]
     fonts, missing = choose_fonts(texts)
     texts = [replace_missing(text, missing) for text in texts]
     num_target, num_source = weights.shape
@@ -73,7 +96,8 @@ def alignment_figure(
     # unless they are so soft that it would mislead.
     most = max(float(weights.max()), LEAST_DARKEST)
     image = axes.imshow(weights, cmap="Blues", vmin=0, vmax=most, aspect="auto")
-    label_cells(axes, texts[:num_source], texts[num_source:-4], cell, style)
+    labels, names = texts[: num_source + num_target], texts[-2 * len(title) :]
+    label_cells(axes, labels[:num_source], labels[num_source:], cell, style)
     bar_axes = figure.add_axes((0.9, 0.1, 0.02, 0.5))
     bar = figure.colorbar(
         image, cax=bar_axes, ticks=[0, most / 2, most], format="%.2f"
@@ -85,7 +109,7 @@ def alignment_figure(
         axes,
         bar_axes,
         (num_source * cell, num_target * cell),
-        [(texts[-2], texts[-4]), (texts[-1], texts[-3])],
+        list(zip(names[::2], names[1::2], strict=True)) if title else [],
         style,
     )
     return figure
@@ -156,7 +180,13 @@ def alignment_pixels(
     Returns:
         uint8 (height, width, 3).
     """
-    figure = alignment_figure(translation, source_language, target_language)
+    return pixels(
+        alignment_figure(translation, source_language, target_language), dpi
+    )
+
+
+def pixels(figure: Figure, dpi: int = 100) -> np.ndarray:
+    """Returns a figure as uint8 (height, width, 3)."""
     figure.set_dpi(dpi)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 import threading
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.console import Console
 from pipelines import recipe as recipes
 from pipelines import run as runs
 from pipelines import task as tasks
+from pipelines.averaging import ValidateAverages, averaged
 from pipelines.batches import EpochBatches
 from pipelines.checkpoints import (
     Checkpoints,
@@ -27,6 +29,7 @@ from pipelines.recipe import Recipe
 from pipelines.run import BEST, LAST, MARK, Run
 from pipelines.schedules import WarmupSchedule
 from pipelines.search_options import SearchOptions
+from pipelines.translation import Translation
 
 # Keys that may change when a training is resumed.
 FREE = ("name", "training.max_minutes", "training.save_every_steps")
@@ -81,7 +84,7 @@ def train(
             _standing(progress, recipe), highlight=False, soft_wrap=True
         )
     else:
-        model, progress = task.build_model(recipe, *tokenizers), Progress()
+        model, progress = _build(recipe, tokenizers), Progress()
         _compile(model, recipe, train_batches)
     if not progress.finished:
         _fit(
@@ -124,25 +127,41 @@ def _fit(
         patience=settings.patience,
         max_minutes=settings.max_minutes,
     )
+    averages = ValidateAverages()
     callbacks = [
+        averages,
         checkpoints,
         ProgressDisplay(batches, settings.epochs, console),
         *extra_callbacks,
     ]
     if recipe.monitoring.tensorboard:
+        from pipelines import scoring
         from pipelines.monitoring import Monitor
 
         live = Run(folder, recipe, model, *tokenizers)
         greedy = SearchOptions(beam_size=1)
+
+        def translate(texts: list[str]) -> list[Translation]:
+            with averaged(model):
+                return live.translate(texts, greedy)
+
+        def score(sources: Any, targets: Any) -> list[Translation]:
+            with averaged(model):
+                return scoring.score(live, sources, targets)
+
         callbacks.append(
             Monitor(
                 folder / "tensorboard",
-                lambda texts: live.translate(texts, greedy),
-                validation_corpus.sources,
-                validation_corpus.targets,
+                translate,
+                validation_corpus,
                 recipe,
+                score=score,
+                tokenizers=tokenizers,
                 num_target_tokens=batches.num_target_tokens,
                 num_batches=batches.num_batches,
+                say=functools.partial(
+                    console.print, highlight=False, soft_wrap=True
+                ),
             )
         )
     with _Interruptible() as interrupted:
@@ -153,6 +172,7 @@ def _fit(
                 )
         except KeyboardInterrupt:
             interrupted.seen = True
+            averages.restore()
         if not progress.finished and progress.epoch >= settings.epochs:
             progress.finished = f"all {settings.epochs} epochs are done"
         if progress.best_epoch < 0:
@@ -190,6 +210,15 @@ def _fit_from(
     )
 
 
+def _build(recipe: Recipe, tokenizers: tuple[Any, Any]) -> Any:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(recipe.training.precision)
+    try:
+        return tasks.get(recipe.task).build_model(recipe, *tokenizers)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def _compile(model: Any, recipe: Recipe, batches: EpochBatches) -> None:
     settings = recipe.training
     task = tasks.get(recipe.task)
@@ -199,9 +228,14 @@ def _compile(model: Any, recipe: Recipe, batches: EpochBatches) -> None:
                 settings.schedule,
                 settings.learning_rate,
                 settings.warmup_steps,
-                settings.epochs * batches.num_batches,
+                settings.epochs * batches.num_batches // settings.accumulate,
             ),
             global_clipnorm=settings.clip_norm or None,
+            use_ema=settings.average > 0,
+            ema_momentum=settings.average,
+            gradient_accumulation_steps=settings.accumulate
+            if settings.accumulate > 1
+            else None,
         ),
         loss=task.loss(recipe),
         weighted_metrics=task.metrics(),

@@ -1,16 +1,26 @@
 import dataclasses
+import math
 
 import keras
 import numpy as np
 import pytest
+import sacrebleu
 import tensorflow as tf
-from tensorflow.core.util import event_pb2
 
-from pipelines import monitoring
+from pipelines import scoring
+from pipelines.corpus import Corpus, Problem
 from pipelines.errors import UserError
 from pipelines.monitoring import Monitor
 from pipelines.recipe import Recipe, override
-from tests.pipelines.tiny_run import SOURCES, TARGETS, fake_translation
+from pipelines.search_options import SearchOptions
+from tests import reference
+from tests.pipelines.events import read, scalars
+from tests.pipelines.tiny_run import (
+    SOURCES,
+    TARGETS,
+    fake_translation,
+    make_run,
+)
 
 STEPS, BATCH = 4, 2
 
@@ -29,8 +39,7 @@ def make_monitor(folder, *assignments, translate=None, **options):
     return Monitor(
         folder,
         translate or say_the_same,
-        SOURCES,
-        TARGETS,
+        Corpus(SOURCES, TARGETS),
         recipe(*assignments),
         num_target_tokens=100,
         **options,
@@ -64,25 +73,14 @@ def fit(model, data, monitor, epochs=1, **options):
     )
 
 
-def read(folder):
-    """Returns {tag: [(step, value), ...]} of all event files of a folder."""
-    found = {}
-    for path in sorted(folder.glob("events*")):
-        for record in tf.data.TFRecordDataset(str(path)):
-            event = event_pb2.Event.FromString(record.numpy())
-            for value in event.summary.value:
-                one = (event.step, tf.make_ndarray(value.tensor))
-                found.setdefault(value.tag, []).append(one)
-    return found
-
-
-def test_scalars(tmp_path, model, data, monkeypatch):
-    monkeypatch.setattr(monitoring, "STEPS_BETWEEN_LOSSES", 2)
-    fit(model, data, make_monitor(tmp_path), epochs=2)
+def test_scalars(tmp_path, model, data):
+    monitor = make_monitor(tmp_path, "monitoring.every_steps=2")
+    fit(model, data, monitor, epochs=2)
     train, validation = (
         read(tmp_path / name) for name in ("train", "validation")
     )
     assert set(train) == {
+        "gradient_norm",
         "loss",
         "loss_by_step",
         "learning_rate",
@@ -154,7 +152,168 @@ def test_nothing_to_look_at(tmp_path, model, data):
     assert not [tag for tag in found if tag.startswith("alignments")]
     none = ("monitoring.images=0", "monitoring.samples=0")
     fit(model, data, make_monitor(tmp_path / "b", *none))
-    assert set(read(tmp_path / "b" / "validation")) == {"loss", "bleu", "chrf"}
+    found = read(tmp_path / "b" / "validation")
+    assert {"loss", "bleu", "chrf"} < set(found)
+    assert not [tag for tag in found if tag.startswith(("align", "trans"))]
+    fit(model, data, make_monitor(tmp_path / "c", "monitoring.sentences=0"))
+    assert set(read(tmp_path / "c" / "validation")) == {"loss"}
+
+
+def test_bleu_of_all_and_by_length(tmp_path, model, data):
+    answers = dict(zip(SOURCES, ["a dog sees", *TARGETS[1:]], strict=True))
+
+    def translate(texts):
+        return [fake_translation(text, answers[text]) for text in texts]
+
+    fit(model, data, make_monitor(tmp_path, translate=translate))
+    found = scalars(tmp_path / "validation")
+    said = [answers[one] for one in SOURCES]
+    for name, score in (
+        ("bleu", sacrebleu.BLEU()),
+        ("chrf", sacrebleu.CHRF()),
+    ):
+        expected = score.corpus_score(said, [TARGETS]).score
+        assert found[name] == pytest.approx([expected])
+        assert expected < 99
+    groups = {
+        tag.removeprefix("bleu_by_source_length/"): value
+        for tag, value in found.items()
+        if tag.startswith("bleu_by")
+    }
+    # Of 1, 2, 3, 3, 4, 5 and 6 words; the first of three words is wrong.
+    assert list(groups) == [
+        "01_words",
+        "02_words",
+        "03_to_04_words",
+        "05_to_06_words",
+    ]
+    middle = sacrebleu.corpus_bleu(
+        [said[n] for n in (0, 1, 4)], [[TARGETS[n] for n in (0, 1, 4)]]
+    )
+    assert groups["03_to_04_words"] == pytest.approx([middle.score])
+    assert groups["05_to_06_words"] == pytest.approx([100.0])
+
+
+def test_the_alignments_in_numbers(tmp_path, model, data):
+    fit(model, data, make_monitor(tmp_path))
+    found = read(tmp_path / "validation")
+    # All positions alike, the end token's among them.
+    sizes = [len(source.split()) + 1 for source in SOURCES]
+    rows = sum(sizes)
+    entropy = sum(size * math.log(size) for size in sizes) / rows
+    for name, expected in (
+        ("entropy", entropy),
+        ("peak", len(sizes) / rows),
+        ("coverage", 1.0),
+        ("monotonicity", 1.0),
+    ):
+        [(step, value)] = found[f"attention/{name}"]
+        assert step == STEPS and value == pytest.approx(expected, rel=1e-5)
+    buckets = found["attention_histograms/peak"][0][1]
+    assert buckets[:, 2].sum() == rows
+
+
+@pytest.fixture(scope="module")
+def gold_run(tmp_path_factory):
+    """A run, and links that fit its validation set, whose line 3 was bad."""
+    run = make_run(
+        tmp_path_factory.mktemp("gold") / "run",
+        "monitoring.gold_alignments=links.txt",
+    )
+    lines = [
+        " ".join(f"{n}-{n}" for n in range(len(target.split())))
+        for target in TARGETS
+    ]
+    lines[1] += " 0?1"
+    lines.insert(2, "of the bad line")
+    (run.folder / "links.txt").write_text("".join(f"{x}\n" for x in lines))
+    problems = [Problem(3, "empty target")]
+    return run, Corpus(SOURCES, TARGETS, problems)
+
+
+def test_alignment_error_rate(gold_run, tmp_path, model, data):
+    run, corpus = gold_run
+
+    def score(sources, targets):
+        return scoring.score(run, sources, targets)
+
+    monitor = Monitor(
+        tmp_path,
+        lambda texts: run.translate(texts, SearchOptions(beam_size=1)),
+        corpus,
+        run.recipe,
+        score=score,
+    )
+    fit(model, data, monitor)
+    links, sure = set(), set()
+    for pair, one in enumerate(score(SOURCES, TARGETS)):
+        words = []  # The sum over a source word's pieces, the mean over rows.
+        for pieces in (one.source_pieces[:-1], one.target_pieces[:-1]):
+            begins = [piece.startswith("▁") for piece in pieces]
+            words.append(np.cumsum(begins) - 1)
+        for row in range(words[1][-1] + 1):
+            means = [
+                one.alignments[:-1, :-1][words[1] == row][:, words[0] == column]
+                .sum(1)
+                .mean()
+                for column in range(words[0][-1] + 1)
+            ]
+            links.add((pair, int(np.argmax(means)), row))
+            sure.add((pair, row, row))
+    expected = reference.alignment_error_rate(links, sure, {(1, 0, 1)})
+    assert 0 < expected < 1
+    found = scalars(tmp_path / "validation")
+    assert found["attention/alignment_error_rate"] == pytest.approx([expected])
+
+
+def test_links_that_do_not_fit(gold_run, tmp_path):
+    run, corpus = gold_run
+    with pytest.raises(UserError, match="has 8 lines, the validation set 7"):
+        Monitor(tmp_path, None, Corpus(SOURCES, TARGETS), run.recipe)
+
+
+def test_embeddings_and_hard_attention(tmp_path):
+    run = make_run(
+        tmp_path / "run",
+        "model.normalizer=reinforce",
+        "monitoring.images=1",
+        "monitoring.every_steps=1",
+    )
+    log_dir = tmp_path / "logs"
+    monitor = Monitor(
+        log_dir,
+        lambda texts: run.translate(texts, SearchOptions(beam_size=1)),
+        Corpus(SOURCES, TARGETS),
+        run.recipe,
+        tokenizers=(run.source_tokenizer, run.target_tokenizer),
+    )
+    ids = np.ones((2, 3), "int32")
+    run.model.compile(
+        "sgd",
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=False,
+    )
+    run.model.fit(
+        {"source": ids, "target": ids}, ids, callbacks=[monitor], verbose=0
+    )
+    train = scalars(log_dir / "train")
+    # The first loss is all that the baseline has seen.
+    baseline = run.model.decoder.cell.attention.normalizer.baseline
+    assert train["attention/baseline"] == pytest.approx([float(baseline)])
+    assert train["attention/reward"] == pytest.approx(
+        [float(baseline) - train["loss_by_step"][0]]
+    )
+    assert "decoder_samples/1" in read(log_dir / "validation")
+    reader = tf.train.load_checkpoint(str(log_dir / "train"))
+    for side in ("source", "target"):
+        vectors = reader.get_tensor(
+            f"{side}_embedding/.ATTRIBUTES/VARIABLE_VALUE"
+        )
+        layer = getattr(run.model, f"{side}_embedding")
+        np.testing.assert_array_equal(vectors, layer.get_weights()[0])
+        labels = (log_dir / "train" / f"{side}_embedding.tsv").read_text()
+        tokenizer = getattr(run, f"{side}_tokenizer")
+        assert labels.splitlines() == tokenizer.pieces(range(len(vectors)))
 
 
 def test_logs_that_cannot_be_written(tmp_path, model, data):

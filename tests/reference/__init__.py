@@ -4,6 +4,11 @@ Every function follows its equation for one example at a time, on vectors, and
 uses nothing of `keras_attention`. Slow, plain, and in float64.
 """
 
+from tests.reference.diagnostics import (
+    alignment_error_rate,
+    covered,
+    monotonicity,
+)
 from tests.reference.elementwise import sigmoid
 from tests.reference.hard_attention import (
     effective_positions,
@@ -75,6 +80,7 @@ from tests.reference.windows import (
 __all__ = [
     "Past",
     "additive_score",
+    "alignment_error_rate",
     "attend",
     "attend_in_turn",
     "attention",
@@ -85,6 +91,7 @@ __all__ = [
     "coverage",
     "coverage_loss",
     "coverage_score",
+    "covered",
     "decode",
     "dot_score",
     "each",
@@ -113,6 +120,7 @@ __all__ = [
     "lstm_cell",
     "marginal_log_likelihood",
     "monotonic",
+    "monotonicity",
     "normalized_additive_score",
     "path_expectation",
     "predicted_position",

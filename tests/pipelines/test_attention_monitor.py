@@ -1,0 +1,336 @@
+"""`AttentionMonitor` on models of a user's own; the files are read back."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_attention
+from pipelines import AttentionMonitor, record_alignments
+from pipelines.errors import UserError
+from tests import reference
+from tests.pipelines.events import read, scalars
+
+BATCH, TARGET, SOURCE, QUERY, UNITS, WORDS = 4, 3, 5, 7, 13, 9
+RANDOM = np.random.default_rng(0)
+TARGETS, SOURCES = (
+    RANDOM.integers(1, WORDS, (BATCH, length)).astype("int32")
+    for length in (TARGET, SOURCE)
+)
+TARGETS[0, 2:], SOURCES[1, 3:] = 0, 0
+LENGTHS = [
+    (sum(t != 0), sum(s != 0)) for t, s in zip(TARGETS, SOURCES, strict=True)
+]
+LABELS = RANDOM.integers(0, WORDS, (BATCH, TARGET)).astype("int32")
+
+
+def functional(layer):
+    """A model of ids with an attention layer; its inputs are a list."""
+    target, source = keras.Input((None,)), keras.Input((None,))
+    embedding = keras.layers.Embedding(WORDS, QUERY, mask_zero=True)
+    context = layer([embedding(target), embedding(source)])
+    outputs = keras.layers.Dense(WORDS)(context)
+    return keras.Model([target, source], outputs), [TARGETS, SOURCES]
+
+
+def additive():
+    return functional(keras_attention.AdditiveAttention(UNITS, name="look"))
+
+
+def decoder():
+    cell = keras_attention.AttentionCell(
+        keras.layers.GRUCell(UNITS), keras_attention.AdditiveAttention(11)
+    )
+    target, source = keras.Input((None,)), keras.Input((None,))
+    embedding = keras.layers.Embedding(WORDS, QUERY, mask_zero=True)
+    decoded = keras_attention.AttentionRNN(cell, name="look")(
+        embedding(target), memory=embedding(source)
+    )
+    model = keras.Model([target, source], keras.layers.Dense(WORDS)(decoded))
+    return model, [TARGETS, SOURCES]
+
+
+def encoder_decoder(attention=None):
+    model = keras_attention.EncoderDecoder(
+        encoder=keras_attention.RecurrentEncoder(UNITS),
+        decoder=keras_attention.AttentionRNN(
+            keras_attention.AttentionCell(
+                keras.layers.LSTMCell(UNITS),
+                attention or keras_attention.AdditiveAttention(11),
+            ),
+            name="look",
+        ),
+        source_embedding=keras.layers.Embedding(WORDS, QUERY, mask_zero=True),
+        target_embedding=keras.layers.Embedding(WORDS, QUERY, mask_zero=True),
+        output_layer=keras.layers.Dense(WORDS),
+    )
+    return model, {"target": TARGETS, "source": SOURCES}
+
+
+def fit(model, inputs, *callbacks, rate=0.5, epochs=1, jit_compile=False):
+    model.compile(
+        keras.optimizers.SGD(rate, global_clipnorm=0.01),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        jit_compile=jit_compile,
+    )
+    return model.fit(
+        inputs,
+        LABELS,
+        batch_size=BATCH // 2,
+        validation_data=(inputs, LABELS),
+        callbacks=list(callbacks),
+        epochs=epochs,
+        shuffle=False,
+        verbose=0,
+    )
+
+
+def rows(model, inputs):
+    """Alignments of all examples, without padding."""
+    alignments = record_alignments(model, inputs)["look"].alignments
+    return [
+        one[:target, :source]
+        for one, (target, source) in zip(alignments, LENGTHS, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("make", [additive, decoder, encoder_decoder])
+def test_alignments_in_numbers_and_pictures(tmp_path, make):
+    model, inputs = make()
+    gold = ["0-0 1-1", "1-0 2?2", "", "4-2"]
+    model(inputs)
+    first = rows(model, inputs)
+    monitor = AttentionMonitor(tmp_path, inputs, gold=gold, images=2)
+    fit(model, inputs, monitor, rate=100.0)  # Times 0.01.
+    found = read(tmp_path / "validation")
+    for place, looked in enumerate((first, rows(model, inputs))):
+        measured = {
+            "entropy": [
+                reference.entropy(row) for one in looked for row in one
+            ],
+            "peak": [max(row) for one in looked for row in one],
+            "coverage": [
+                value for one in looked for value in reference.covered(one)
+            ],
+            "monotonicity": [reference.monotonicity(one) for one in looked],
+        }
+        for name, values in measured.items():
+            step, mean = found[f"look/{name}"][place]
+            assert step == 2 * place
+            np.testing.assert_allclose(mean, np.mean(values), rtol=1e-4)
+            step, buckets = found[f"look_histograms/{name}"][place]
+            assert step == 2 * place and buckets[:, 2].sum() == len(values)
+            assert buckets[0, 0] == pytest.approx(min(values), abs=1e-5)
+            assert buckets[-1, 1] == pytest.approx(max(values), abs=1e-5)
+        links = {
+            (number, target, int(row.argmax()))
+            for number, one in enumerate(looked)
+            for target, row in enumerate(one)
+        }
+        sure = {(0, 0, 0), (0, 1, 1), (1, 0, 1), (3, 2, 4)}
+        rate = reference.alignment_error_rate(links, sure, {(1, 2, 2)})
+        _, actual = found["look/alignment_error_rate"][place]
+        assert actual == pytest.approx(rate)
+    pictures = [
+        tag for tag in found if tag.startswith("look/") and tag[-1:] in "123"
+    ]
+    assert pictures == ["look/1", "look/2"]
+    (_, before), (_, after) = found["look/1"]
+    assert tf.io.decode_png(before[2]).shape[2] == 3
+    assert before[2] != after[2]
+
+
+def test_what_fit_knows(tmp_path):
+    model, inputs = additive()
+    monitor = AttentionMonitor(
+        tmp_path, inputs, every_steps=1, num_target_tokens=12
+    )
+    history = fit(model, inputs, monitor, epochs=2).history
+    train, validation = (
+        scalars(tmp_path / part) for part in ("train", "validation")
+    )
+    for name in ("loss", "accuracy"):
+        assert train[name] == pytest.approx(history[name])
+        assert validation[name] == pytest.approx(history[f"val_{name}"])
+    assert train["learning_rate"] == pytest.approx([0.5, 0.5])
+    assert len(train["target_tokens_per_second"]) == 2
+    assert min(train["target_tokens_per_second"]) > 0
+    by_step = np.array(train["loss_by_step"]).reshape(2, 2).mean(1)
+    np.testing.assert_allclose(by_step, history["loss"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_the_norm_of_the_gradient(tmp_path, jit_compile):
+    """Before it is clipped, of each step."""
+    model, inputs = additive()
+    model(inputs)
+    twin = keras.models.clone_model(model)
+    twin.set_weights(model.get_weights())
+    monitor = AttentionMonitor(tmp_path, inputs, every_steps=1)
+    # The weights stay, so each step's gradient can be computed afterwards.
+    fit(model, inputs, monitor, rate=0.0, jit_compile=jit_compile)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    expected = []
+    for part in (slice(0, 2), slice(2, 4)):
+        with tf.GradientTape() as tape:
+            value = loss(LABELS[part], twin([one[part] for one in inputs]))
+        gradients = tape.gradient(
+            value, [one.value for one in twin.trainable_variables]
+        )
+        flat = [np.ravel(tf.convert_to_tensor(one)) for one in gradients]
+        expected.append(np.linalg.norm(np.concatenate(flat)))
+    actual = scalars(tmp_path / "train")["gradient_norm"]
+    np.testing.assert_allclose(actual, expected, rtol=1e-4)
+    assert min(expected) > 0.01 and expected[0] != pytest.approx(expected[1])
+
+
+def test_hard_attention_that_is_rewarded(tmp_path):
+    attention = keras_attention.HardAttention(
+        keras_attention.normalizers.Reinforce(
+            expectation_rate=0.0, entropy_weight=0.0, seed=3
+        )
+    )
+    model, inputs = encoder_decoder(attention)
+    monitor = AttentionMonitor(tmp_path, inputs, every_steps=1)
+    fit(model, inputs, monitor, rate=0.0)
+    train = scalars(tmp_path / "train")
+    first, second = train["loss_by_step"]
+    # 0.9 baseline + 0.1 loss, and how much less a step lost.
+    baselines = [0.1 * first, 0.09 * first + 0.1 * second]
+    np.testing.assert_allclose(train["look/baseline"], baselines, rtol=1e-4)
+    np.testing.assert_allclose(
+        train["look/reward"],
+        np.subtract(baselines, [first, second]),
+        rtol=1e-4,
+    )
+    found = read(tmp_path / "validation")
+    assert [step for step, _ in found["look_samples/1"]] == [0, 2]
+    # What is drawn is not what is looked at with certainty.
+    pictures = [f"look{kind}/1" for kind in ("", "_samples")]
+    first, second = (found[tag][0][1][2] for tag in pictures)
+    assert first != second
+
+
+def test_soft_attention_draws_no_samples(tmp_path):
+    model, inputs = additive()
+    fit(model, inputs, AttentionMonitor(tmp_path, inputs))
+    assert not [tag for tag in read(tmp_path / "validation") if "sample" in tag]
+    assert "look/baseline" not in scalars(tmp_path / "train")
+
+
+def test_labels_say_how_long_an_example_is(tmp_path):
+    model, inputs = additive()
+
+    def tokens(given):
+        assert given is inputs
+        return [(["a"], ["x", "é", "⏎"])] * BATCH
+
+    monitor = AttentionMonitor(tmp_path, inputs, tokens=tokens)
+    fit(model, inputs, monitor, rate=0.0)
+    looked = record_alignments(model, inputs)["look"].alignments
+    entropies = [reference.entropy(one[0, :3]) for one in looked]
+    found = scalars(tmp_path / "validation")
+    np.testing.assert_allclose(
+        found["look/entropy"], [np.mean(entropies)] * 2, rtol=1e-4
+    )
+
+
+def test_a_function_of_the_users_own(tmp_path):
+    model, inputs = additive()
+
+    def alignments(given, batch):
+        assert given is model and batch is inputs
+        return {"mine": np.full((BATCH, 2, 3), 1 / 3)}
+
+    monitor = AttentionMonitor(
+        tmp_path, inputs, alignments=alignments, every_epochs=2
+    )
+    fit(model, inputs, monitor, epochs=2)
+    found = read(tmp_path / "validation")
+    assert [step for step, _ in found["mine/entropy"]] == [0, 4]
+    assert found["mine/entropy"][0][1] == pytest.approx(np.log(3))
+    assert not [tag for tag in found if tag.startswith("look")]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tokens": [(["a"], ["b"])]}, "`tokens` must have an entry for each"),
+        ({"tokens": [(["a"] * 4, ["b"])] * BATCH}, "at most as many labels"),
+        ({"gold": ["0-0"]}, "`gold` must have an entry for each"),
+        ({"gold": ["0-0", "4-0", "", ""]}, "Received: 4-0"),
+        ({"alignments": lambda *_: np.ones((2, 3))}, "must return arrays"),
+    ],
+)
+def test_what_does_not_fit_shows_before_the_training(
+    tmp_path, options, message
+):
+    model, inputs = additive()
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=message):
+        fit(model, inputs, AttentionMonitor(tmp_path, inputs, **options))
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_model_without_attention(tmp_path):
+    model = keras.Sequential([keras.Input((TARGET,)), keras.layers.Dense(2)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="Give AttentionMonitor a function"):
+        model.fit(
+            np.ones((2, TARGET)),
+            np.ones((2, 2)),
+            callbacks=[AttentionMonitor(tmp_path, np.ones((2, TARGET)))],
+            verbose=0,
+        )
+
+
+def test_a_link_that_is_none(tmp_path):
+    with pytest.raises(ValueError, match="SOURCE-TARGET"):
+        AttentionMonitor(tmp_path, SOURCES, gold=["0:1"])
+
+
+@pytest.mark.parametrize("name", ["every_steps", "every_epochs"])
+def test_intervals(tmp_path, name):
+    with pytest.raises(ValueError, match=f"`{name}` must be a positive"):
+        AttentionMonitor(tmp_path, SOURCES, **{name: 0})
+
+
+def test_a_full_disk_costs_no_training(tmp_path, monkeypatch):
+    model, inputs = additive()
+    before = model(inputs).numpy()
+    said = []
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    class FillsUp(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            monkeypatch.setattr(tf.summary, "scalar", full)
+
+    monitor = AttentionMonitor(tmp_path, inputs, every_steps=1, say=said.append)
+    history = fit(model, inputs, monitor, FillsUp(), epochs=3)
+    assert len(history.epoch) == 3
+    assert not np.allclose(model(inputs).numpy(), before)
+    [text] = said  # Once.
+    assert "No space left on device. The training goes on" in text
+
+
+def test_a_full_disk_is_a_warning_elsewhere(tmp_path, monkeypatch):
+    model, inputs = additive()
+    monitor = AttentionMonitor(tmp_path, inputs)
+
+    def full(*_, **__):
+        raise tf.errors.ResourceExhaustedError(None, None, "no room")
+
+    monkeypatch.setattr(tf.summary, "image", full)
+    with pytest.warns(UserWarning, match="no room. The training goes on"):
+        fit(model, inputs, monitor)
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    model, inputs = additive()
+    with pytest.raises(UserError, match="Cannot write TensorBoard logs"):
+        fit(model, inputs, AttentionMonitor(tmp_path / "file", inputs))

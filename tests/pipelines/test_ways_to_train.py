@@ -1,0 +1,154 @@
+"""Averaged weights, accumulated gradients, mixed precision, a tied output."""
+
+import keras
+import numpy as np
+import pytest
+
+from pipelines import recipe as recipes
+from pipelines import run as runs
+from pipelines.averaging import ValidateAverages, averaged
+from pipelines.checkpoints import load_training
+from pipelines.errors import UserError
+from pipelines.model import build_model
+from pipelines.recipe_sections import ModelRecipe
+from pipelines.train import train
+from tests.pipelines.command_line import good_lines
+
+MOMENTUM = 0.6
+
+
+class Recorder(keras.callbacks.Callback):
+    """Keeps the trained weights of every step, and those validated."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps, self.validated = [], []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps.append(self.trained())
+
+    def on_test_begin(self, logs=None):
+        self.validated.append(self.trained())
+
+    def trained(self):
+        return [one.numpy() for one in self.model.trainable_variables]
+
+
+def run_training(folder, *assignments):
+    folder.mkdir(exist_ok=True)
+    text = "".join(f"{line}\n" for line in good_lines(40))
+    (folder / "pairs.tsv").write_text(text, encoding="utf-8")
+    recipe = recipes.from_dict(
+        {
+            "name": "tiny",
+            "data": {
+                "folder": str(folder),
+                "train": "pairs.tsv",
+                "source_vocabulary": 40,
+                "target_vocabulary": 40,
+                "max_source_len": 16,
+                "max_target_len": 16,
+            },
+            "model": {"units": 8, "embedding_dim": 8},
+            "training": {
+                "epochs": 2,
+                "batch_size": 16,
+                "num_buckets": 1,
+                "jit_compile": False,
+            },
+            "monitoring": {"tensorboard": False},
+        }
+    )
+    recipe = recipes.override(recipe, assignments)
+    recorder = Recorder()
+    run = train(recipe, folder / "run", extra_callbacks=[recorder])
+    return run, recorder
+
+
+def test_the_average_of_the_weights_is_validated_and_kept(tmp_path):
+    run, recorder = run_training(tmp_path, f"training.average={MOMENTUM}")
+    average = recorder.steps[0]
+    after = []
+    for number, weights in enumerate(recorder.steps[1:], start=2):
+        average = [
+            MOMENTUM * old + (1 - MOMENTUM) * new
+            for old, new in zip(average, weights, strict=True)
+        ]
+        if number % (len(recorder.steps) // 2) == 0:
+            after.append(average)
+    for expected, validated in zip(after, recorder.validated, strict=True):
+        for one, other in zip(expected, validated, strict=True):
+            np.testing.assert_allclose(other, one, atol=1e-5)
+    kept = [one.numpy() for one in run.model.trainable_variables]
+    _, progress = load_training(tmp_path / "run" / "last.keras")
+    for one, other in zip(kept, after[progress.best_epoch], strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    # The training itself goes on with the weights as they were.
+    last, _ = load_training(tmp_path / "run" / "last.keras")
+    for one, other in zip(
+        last.trainable_variables, recorder.steps[-1], strict=True
+    ):
+        np.testing.assert_array_equal(one.numpy(), other)
+
+
+def test_a_validation_cut_short_leaves_the_trained_weights():
+    model = keras.Sequential([keras.layers.Dense(1, use_bias=False)])
+    model.compile(
+        keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=MOMENTUM), "mse"
+    )
+    for _ in range(3):
+        model.train_on_batch(np.ones((4, 1)), np.full((4, 1), 5.0))
+    trained = model.get_weights()
+    callback = ValidateAverages()
+    callback.set_model(model)
+    callback.on_test_begin()
+    assert np.abs(model.get_weights()[0] - trained[0]).max() > 1e-4
+    callback.restore()
+    np.testing.assert_array_equal(model.get_weights()[0], trained[0])
+    with averaged(model):
+        assert np.abs(model.get_weights()[0] - trained[0]).max() > 1e-4
+    np.testing.assert_array_equal(model.get_weights()[0], trained[0])
+
+
+def test_accumulated_batches_make_one_step(tmp_path):
+    _, recorder = run_training(
+        tmp_path, "training.accumulate=2", "training.epochs=1"
+    )
+    changed = [
+        any((old != new).any() for old, new in zip(*pair, strict=True))
+        for pair in zip(recorder.steps, recorder.steps[1:], strict=False)
+    ]
+    assert changed == [index % 2 == 0 for index in range(len(changed))]
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_a_model_trained_in_mixed_precision_translates_in_float32(
+    precision, tmp_path
+):
+    before = keras.config.dtype_policy().name
+    run, recorder = run_training(
+        tmp_path, f"training.precision={precision}", "training.epochs=1"
+    )
+    assert recorder.model.compute_dtype == precision.removeprefix("mixed_")
+    assert keras.config.dtype_policy().name == before
+    layers = [
+        layer
+        for layer in run.model._flatten_layers()
+        if isinstance(layer, keras.layers.Layer)
+    ]
+    assert {layer.compute_dtype for layer in layers} == {"float32"}
+    score = runs.load(tmp_path / "run").translate(["un chat"])[0].score
+    assert np.isfinite(score) and score < 0
+
+
+def test_a_tied_output_trains_and_needs_equal_widths(tmp_path):
+    run, _ = run_training(
+        tmp_path,
+        "model.tied_embeddings=true",
+        "model.output_units=8",
+        "training.epochs=1",
+    )
+    names = [weight.path for weight in run.model.weights]
+    assert not [name for name in names if name.endswith("output/kernel")]
+    with pytest.raises(UserError, match="`output_units` equal to"):
+        build_model(ModelRecipe(tied_embeddings=True, units=9), 20, 20)
