@@ -143,7 +143,7 @@ class TestMixIn:
         outputs = model(inputs, training=True)
         total = model.compute_loss(inputs, labels, outputs)
         expected = SPARSE(from_logits=True)(labels, outputs)
-        np.testing.assert_allclose(float(total), float(expected), rtol=1e-6)
+        np.testing.assert_allclose(numpy(total), numpy(expected), rtol=1e-6)
 
     def test_nothing_is_kept_of_a_call_without_a_loss(self):
         model = from_inputs()
