@@ -80,7 +80,9 @@ def run_score(score, epochs, folder, sizes, arguments):
                 arguments.threads,
                 LEARNING_RATE,
             )
-            warm = side.train(warm_up(epochs[name]))
+            # Twice: from the second shape on, what was traced for the first
+            # is traced anew with free sizes, and compiled again.
+            warm = side.train(2 * warm_up(epochs[name]))
             rows[name] = {
                 "name": name,
                 "first": first,
