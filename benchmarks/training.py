@@ -80,8 +80,8 @@ def run_score(score, epochs, folder, sizes, arguments):
                 arguments.threads,
                 LEARNING_RATE,
             )
-            # Twice: from the second shape on, what was traced for the first
-            # is traced anew with free sizes, and compiled again.
+            # Twice: a function that has seen several shapes may be traced
+            # anew with free sizes, and compiled again.
             warm = side.train(2 * warm_up(epochs[name]))
             rows[name] = {
                 "name": name,
