@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +9,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import tensorflow as tf
+from pipe import Pipe
 
 import keras_attention as ka
 from keras_attention import search
@@ -200,31 +199,12 @@ def seconds(function, calls):
     return time.perf_counter() - start
 
 
-class Peer:
+class Peer(Pipe):
     """tensorflow-addons, in a process of another environment."""
 
     def __init__(self, python, threads):
         script = Path(__file__).with_name("search_peer.py")
-        self._process = subprocess.Popen(
-            [python, str(script), str(threads)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def ask(self, **request):
-        """Sends a request; returns the answer.
-
-        Raises:
-            RuntimeError: If the peer failed.
-        """
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        answer = json.loads(line) if line else {"error": "it ended"}
-        if "error" in answer:
-            raise RuntimeError(f"The peer: {answer['error']}")
-        return answer
+        super().__init__("The peer", [python, str(script), str(threads)])
 
     def load(self, path, sizes):
         """Gives it the weights; returns the versions of what it runs."""
@@ -245,7 +225,3 @@ class Peer:
     def seconds(self, key, calls):
         """How long some calls take, measured over there."""
         return self.ask(time=key, calls=calls)["seconds"]
-
-    def close(self):
-        self._process.stdin.close()
-        self._process.wait(60)

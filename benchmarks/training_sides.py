@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
+
+from pipe import Pipe
 
 
 class Sizes(NamedTuple):
@@ -30,7 +30,7 @@ SCRIPTS = {
 }
 
 
-class Side:
+class Side(Pipe):
     """A process that trains when it is asked to, and waits otherwise.
 
     Args:
@@ -39,32 +39,15 @@ class Side:
     """
 
     def __init__(self, name, python=None):
-        self.name = name
         script = Path(__file__).with_name(SCRIPTS[name])
         self.started = time.time()
-        self._process = subprocess.Popen(
+        super().__init__(
+            name,
             [python or sys.executable, str(script)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
             # Threads of OpenMP that wait must not keep the others' cores busy.
             env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
         )
         self.about = {}
-
-    def ask(self, **request):
-        """Sends a request; returns the answer.
-
-        Raises:
-            RuntimeError: If the side failed.
-        """
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        answer = json.loads(line) if line else {"error": "it ended"}
-        if "error" in answer:
-            raise RuntimeError(f"{self.name}: {answer['error']}")
-        return answer
 
     def prepare(self, data, sizes, score, threads, learning_rate):
         """Makes the model, and trains one step.
@@ -88,11 +71,3 @@ class Side:
     def memory(self):
         """Peak of the resident set so far, bytes."""
         return self.ask(memory=0)["bytes"]
-
-    def close(self):
-        self._process.stdin.close()
-        try:
-            self._process.wait(60)
-        except subprocess.TimeoutExpired:
-            self._process.kill()  # What it measured is known by then.
-            self._process.wait()

@@ -7,12 +7,9 @@ from keras import ops
 
 import keras_attention as ka
 from keras_attention.time_loop import inference_loop, time_loop
+from tests.backends import tensorflow_only
 
 BATCH, TARGET, SOURCE, DIM, MEMORY, UNITS = 2, 3, 5, 7, 11, 13
-
-only_tensorflow = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="others read nothing twice"
-)
 
 
 def make_layer(cell, **options):
@@ -58,7 +55,7 @@ def test_the_loop_gives_what_the_steps_give(make_cell, options):
     )
 
 
-@only_tensorflow
+@tensorflow_only
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 def test_no_matrix_is_kept_for_every_step(options):
     import tensorflow as tf
@@ -87,7 +84,7 @@ def test_no_matrix_is_kept_for_every_step(options):
     assert all(shape[:1] == (BATCH,) for shape in kept if len(shape) > 1)
 
 
-@only_tensorflow
+@tensorflow_only
 def test_gradients_are_those_of_the_steps():
     import tensorflow as tf
 
@@ -112,7 +109,7 @@ def test_gradients_are_those_of_the_steps():
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-@only_tensorflow
+@tensorflow_only
 def test_a_step_may_still_assign():
     scale = keras.Variable(2.0, trainable=False)
     count = keras.Variable(0.0, trainable=False)
@@ -128,7 +125,7 @@ def test_a_step_may_still_assign():
     assert float(count.value) >= 1
 
 
-@only_tensorflow
+@tensorflow_only
 def test_values_given_by_a_scope_outside_count():
     first, second = (keras.Variable(one) for one in (2.0, 3.0))
 
