@@ -28,6 +28,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attention.functional.custom_gradient import custom_gradient
+
 Tensor = Any  # a tensor of whichever backend Keras runs on
 Size = Any  # an integer, or a scalar tensor where a size is unknown
 
@@ -97,11 +99,9 @@ def _is_small(query: Tensor, keys: Tensor) -> bool:
     return batch * target_len * source_len * units <= SMALL
 
 
-@ops.custom_gradient
+@custom_gradient
 def _blocked_scores(query: Tensor, keys: Tensor, scale: Tensor) -> Any:
-    def gradient(*args: Tensor, upstream: Tensor = None) -> tuple:
-        if upstream is None:
-            (upstream,) = args
+    def gradient(upstream: Tensor) -> tuple:
         return _gradients(query, keys, scale, upstream)
 
     v, w = _halves(scale)

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attention.functional.custom_gradient import custom_gradient
 from keras_attention.functional.masks import lowest
 from keras_attention.functional.precision import widened
 
@@ -46,7 +47,7 @@ def _masked_softmax(scores: Tensor, mask: Tensor | None) -> Tensor:
     return _softmax_of_unmasked(scores, *floats)
 
 
-@ops.custom_gradient
+@custom_gradient
 def _softmax_of_unmasked(scores: Tensor, *mask: Tensor) -> Any:
     def only_unmasked(tensor: Tensor, otherwise: Tensor) -> Tensor:
         return ops.where(mask[0] > 0, tensor, otherwise) if mask else tensor
@@ -57,9 +58,7 @@ def _softmax_of_unmasked(scores: Tensor, *mask: Tensor) -> Any:
 
     # Only the alignments are kept for it: fewer tensors of this size than the
     # steps above would leave.
-    def gradient(*args: Tensor, upstream: Tensor = None) -> Any:
-        if upstream is None:
-            (upstream,) = args
+    def gradient(upstream: Tensor) -> Any:
         upstream = only_unmasked(upstream, 0.0)
         mean = ops.sum(alignments * upstream, axis=-1, keepdims=True)
         by_scores = alignments * (upstream - mean)

@@ -16,6 +16,7 @@ from typing import Any
 
 from keras import ops
 
+from keras_attention.functional.custom_gradient import custom_gradient
 from keras_attention.functional.masks import zero_masked
 
 Tensor = Any  # a tensor of whichever backend Keras runs on
@@ -46,11 +47,9 @@ def padded_weighted_sum(
 
 
 # The masks come as floats, for which a gradient can be returned.
-@ops.custom_gradient
+@custom_gradient
 def _weighted_sum(alignments: Tensor, value: Tensor, mask: Tensor) -> Any:
-    def gradient(*args: Tensor, upstream: Tensor = None) -> Any:
-        if upstream is None:
-            (upstream,) = args
+    def gradient(upstream: Tensor) -> Any:
         by_alignments = ops.matmul(upstream, _transposed(value))
         return (
             ops.where(ops.expand_dims(mask > 0, 1), by_alignments, 0.0),
@@ -85,11 +84,9 @@ def padded_dot_scores(query: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
     return _dot_scores(query, keys, ops.cast(mask, keys.dtype))
 
 
-@ops.custom_gradient
+@custom_gradient
 def _dot_scores(query: Tensor, keys: Tensor, mask: Tensor) -> Any:
-    def gradient(*args: Tensor, upstream: Tensor = None) -> Any:
-        if upstream is None:
-            (upstream,) = args
+    def gradient(upstream: Tensor) -> Any:
         return (
             _sum_of_unmasked(upstream, keys, mask),
             ops.matmul(_transposed(upstream), query),
@@ -124,11 +121,9 @@ def padded_project(tensor: Tensor, kernel: Tensor, mask: Tensor) -> Tensor:
     return _project(tensor, kernel, ops.cast(mask, tensor.dtype))
 
 
-@ops.custom_gradient
+@custom_gradient
 def _project(tensor: Tensor, kernel: Tensor, mask: Tensor) -> Any:
-    def gradient(*args: Tensor, upstream: Tensor = None) -> Any:
-        if upstream is None:
-            (upstream,) = args
+    def gradient(upstream: Tensor) -> Any:
 
         def by_kernel(rows: Tensor) -> Tensor:
             rows = ops.reshape(rows, (-1, kernel.shape[0]))

@@ -12,6 +12,8 @@ from typing import Any
 
 from keras import ops
 
+from keras_attention.functional.custom_gradient import custom_gradient
+
 Tensor = Any  # a tensor of whichever backend Keras runs on
 
 
@@ -57,13 +59,11 @@ def in_turn(keep: Tensor, inputs: Tensor) -> Tensor:
 def _with_gradient(run, keep, inputs):
     """Runs `y_j = factors_j y_{j-1} + inputs_j`, with its own gradient."""
 
-    @ops.custom_gradient
+    @custom_gradient
     def recurrence(keep, inputs):
         outputs = run(_shifted(keep, 1), inputs)
 
-        def gradient(*arguments, upstream=None):
-            if upstream is None:
-                (upstream,) = arguments
+        def gradient(upstream):
             # s_j = upstream_j + keep_j s_{j+1}, from the last to the first
             by_inputs = ops.flip(
                 run(ops.flip(keep, axis=-1), ops.flip(upstream, axis=-1)),
