@@ -69,11 +69,13 @@ def additive_scores(query: Tensor, keys: Tensor, scale: Tensor) -> Tensor:
     ... ).shape
     TensorShape([1, 2, 3])
     """
-    if _is_small(query, keys):
-        return plain_additive_scores(query, keys, scale)
     query, keys, scale = (
         ops.convert_to_tensor(one) for one in (query, keys, scale)
     )
+    if query.shape[1] == 1:
+        return _scores_of_one(query, keys, scale)
+    if _is_small(query, keys):
+        return plain_additive_scores(query, keys, scale)
     dtype = keras.backend.result_type(query.dtype, keys.dtype, scale.dtype)
     wide = "float64" if dtype == "float64" else "float32"
     scores = _blocked_scores(
@@ -91,12 +93,34 @@ def plain_additive_scores(query: Tensor, keys: Tensor, scale: Tensor) -> Tensor:
 
 def _is_small(query: Tensor, keys: Tensor) -> bool:
     (batch, target_len, units), source_len = query.shape, keys.shape[1]
-    if target_len == 1:
-        return True
     if None in (target_len, source_len):
         return False
     batch = USUAL_BATCH if batch is None else batch
     return batch * target_len * source_len * units <= SMALL
+
+
+@custom_gradient
+def _scores_of_one(query: Tensor, keys: Tensor, scale: Tensor) -> Any:
+    """The scores of a single query, `(batch, 1, source_len)`.
+
+    In a loop the gradient would keep the tanh of every step, as large as the
+    keys: to compute it again costs less than to write and read it.
+    """
+
+    def gradient(upstream: Tensor) -> tuple:
+        hidden = ops.tanh(query + keys)
+        rows = ops.reshape(hidden, (-1, scale.shape[0]))
+        # A matrix product, which is faster than a sum over rows.
+        by_scale = ops.matmul(ops.reshape(upstream, (1, -1)), rows)
+        slopes = scale - scale * ops.square(hidden)
+        by_keys = ops.swapaxes(upstream, 1, 2) * slopes
+        return (
+            ops.sum(by_keys, axis=1, keepdims=True),
+            by_keys,
+            ops.squeeze(by_scale, 0),
+        )
+
+    return plain_additive_scores(query, keys, scale), gradient
 
 
 @custom_gradient

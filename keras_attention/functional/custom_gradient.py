@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import keras
 from keras import ops
 
 
@@ -32,12 +33,29 @@ def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
     np.float32(2.0)
     """
 
-    def with_gradient(*tensors: Any) -> Any:
-        value, gradient = function(*tensors)
+    @functools.wraps(function)
+    def call(*tensors: Any) -> Any:
+        tensors = tuple(_read(one) for one in tensors)
 
-        def handed(*args: Any, upstream: Any = None) -> Any:
-            return gradient(args[0] if upstream is None else upstream)
+        def with_gradient(*copies: Any) -> Any:
+            # TensorFlow hands over copies. In a loop it would keep those of
+            # every step for the gradient, even of what is always the same.
+            same = keras.backend.backend() == "tensorflow"
+            value, gradient = function(*(tensors if same else copies))
 
-        return value, handed
+            def handed(*args: Any, upstream: Any = None) -> Any:
+                return gradient(args[0] if upstream is None else upstream)
 
-    return ops.custom_gradient(functools.wraps(function)(with_gradient))
+            return value, handed
+
+        return ops.custom_gradient(with_gradient)(*tensors)
+
+    return call
+
+
+def _read(tensor: Any) -> Any:
+    """Returns a variable's value, which a gradient could not read itself."""
+    if not isinstance(tensor, keras.Variable):
+        return tensor
+    value = tensor.value
+    return ops.copy(value) if hasattr(value, "assign") else value
