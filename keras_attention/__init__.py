@@ -17,6 +17,7 @@ from keras_attention.encoders import RecurrentEncoder
 from keras_attention.hard_attention import HardAttention
 from keras_attention.luong_attention import LuongAttention
 from keras_attention.reward_mixin import RewardMixin
+from keras_attention.scheduled_sampling import ScheduledSampling
 from keras_attention.tied_output import TiedOutput
 
 __version__ = "0.1.0"
@@ -33,6 +34,7 @@ __all__ = [
     "Memory",
     "RecurrentEncoder",
     "RewardMixin",
+    "ScheduledSampling",
     "TiedOutput",
     "attention_vectors",
     "diagnostics",

@@ -13,7 +13,9 @@ from keras_attention.attention_rnn import AttentionRNN
 from keras_attention.bridge import Bridge
 from keras_attention.encoders import SequenceDropout
 from keras_attention.piece import PACKAGE
+from keras_attention.registry import is_number
 from keras_attention.reward_mixin import RewardMixin
+from keras_attention.scheduled_sampling import ScheduledSampling
 from keras_attention.tied_output import TiedOutput, check_widths
 
 TIED = "tied"
@@ -73,6 +75,9 @@ class EncoderDecoder(RewardMixin, keras.Model):
         dropout: share dropped in training, in `[0, 1)`, from the embedded
             source and target, the memory and the decoder's outputs: one mask
             for all positions (Gal and Ghahramani 2016).
+        scheduled_sampling: how often the decoder reads, in training, what the
+            model says itself: a `ScheduledSampling`, or its rate in `[0, 1]`;
+            `None`: never. For targets of ids and outputs that are logits.
         **kwargs: as in `keras.Model` (`name`, `dtype`, ...).
 
     Call arguments:
@@ -129,6 +134,7 @@ class EncoderDecoder(RewardMixin, keras.Model):
         output_layer=None,
         bridge=None,
         dropout=0.0,
+        scheduled_sampling=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -169,13 +175,21 @@ class EncoderDecoder(RewardMixin, keras.Model):
         self.dropout_layers = [
             SequenceDropout(dropout, dtype=self.dtype_policy) for _ in range(4)
         ]
+        if is_number(scheduled_sampling):
+            scheduled_sampling = ScheduledSampling(scheduled_sampling)
+        if scheduled_sampling is not None and not scheduled_sampling.built:
+            scheduled_sampling.build()
+        self.scheduled_sampling = scheduled_sampling
 
     def call(self, inputs, training=False, return_attention_scores=False):
         _check_inputs(inputs)
         memory, states = self._encode(
             inputs["source"], inputs.get("source_mask"), training
         )
-        target = _embed(self.target_embedding, inputs["target"])
+        target = inputs["target"]
+        if training and self.scheduled_sampling is not None:
+            target = self._partly_said(target, memory, states)
+        target = _embed(self.target_embedding, target)
         # What the embedding of the target calls padding is for the loss.
         outputs, alignments = self._decode(
             self.dropout_layers[2](target, training=training),
@@ -264,6 +278,22 @@ class EncoderDecoder(RewardMixin, keras.Model):
         )
         return (value, mask), self.bridge(states)
 
+    def _partly_said(self, target, memory, states):
+        """Returns the target with some of the model's own words."""
+        dtype = keras.backend.standardize_dtype(target.dtype)
+        if len(target.shape) != 2 or "int" not in dtype:
+            raise ValueError(
+                "`scheduled_sampling` needs a target of integer ids, (batch, "
+                f"target_len). Received: a target of shape "
+                f"{tuple(target.shape)} and dtype {dtype}."
+            )
+        logits, _ = self._decode(
+            _embed(self.target_embedding, target), memory, states, False, False
+        )
+        return self.scheduled_sampling(
+            target, ops.stop_gradient(logits), training=True
+        )
+
     def _decode(self, target, memory, states, training, with_alignments):
         """Returns `(outputs, alignments or None)`."""
         value, mask = memory
@@ -301,6 +331,7 @@ class EncoderDecoder(RewardMixin, keras.Model):
                 "target_embedding",
                 "output_layer",
                 "bridge",
+                "scheduled_sampling",
             )
         }
         if isinstance(self.output_layer, TiedOutput):

@@ -31,6 +31,7 @@ LAYERS = (
         "attention_vectors",
         "diagnostics",
         "reward_mixin",
+        "scheduled_sampling",
         "tied_output",
     },
     {"base_attention"},
