@@ -50,6 +50,7 @@ EXTRAS = {
         "tensorboard>=2.21,<3",
         SENTENCEPIECE,
         "sacrebleu>=2.5,<3",
+        "rapidfuzz>=3.9,<4",  # edit distances, for error rates
         MATPLOTLIB,
         "rich>=13.9,<16",
         "typer>=0.15,<1",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from pipelines import tokenizers, transforms
@@ -85,12 +86,22 @@ class EpochBatches:
         self.name = corpus.name
         self.batch_size = batch_size
         self.seed = seed if shuffle else None
-        chunks = list(
+        chunks, kept = [], []
+        for source, target in (
             transforms.lines(corpus)
             .apply(transforms.tokenize(source_tokenizer, target_tokenizer))
             .apply(transforms.add_special_tokens())
-            .apply(transforms.filter_by_length(max_source_len, max_target_len))
-        )
+        ):
+            keep = transforms.are_short(
+                source, target, max_source_len, max_target_len
+            )
+            kept.append(keep.numpy())
+            chunks.append(
+                (
+                    tf.ragged.boolean_mask(source, keep),
+                    tf.ragged.boolean_mask(target, keep),
+                )
+            )
         if not sum(int(source.nrows()) for source, _ in chunks):
             raise UserError(
                 f"No pair of {corpus.name} has at most {max_source_len} "
@@ -106,6 +117,10 @@ class EpochBatches:
             self._target.row_lengths().numpy(),
         )
         self.num_pairs = len(self._lengths[0])
+        # Of the rows that were kept.
+        self._line_numbers = np.asarray(corpus.line_numbers, np.int32)
+        if len(self._line_numbers):
+            self._line_numbers = self._line_numbers[np.concatenate(kept)]
         self.num_dropped = len(corpus) - self.num_pairs
         self.num_target_tokens = int(self._lengths[1].sum())
         if boundaries is None:
@@ -153,19 +168,40 @@ class EpochBatches:
         Returns:
             Dataset of `num_epochs * num_batches` elements as in `epoch`.
         """
-        plan = transforms.bucket_by_length(
-            *self._lengths, self.boundaries, self.batch_size, self.seed
-        )
         pad = transforms.pad_to_boundary(self.boundaries, self.batch_size)
         size = num_epochs * self.num_batches
         return (
             tf.data.Dataset.range(first_epoch, first_epoch + num_epochs)
-            .apply(plan)
+            .apply(self._plan())
             .apply(transforms.gather_pairs(self._source, self._target))
             .apply(pad)
             .apply(transforms.shift_targets())
             .apply(tf.data.experimental.assert_cardinality(size))
             .apply(transforms.prefetch())
+        )
+
+    def lines(self, epoch: int, batch: int) -> list[int]:
+        """Says which lines of its file a batch holds.
+
+        Args:
+            epoch: The epoch, counted from 0.
+            batch: The batch in that epoch, counted from 0.
+
+        Returns:
+            Line numbers, counted from 1, ascending; empty if the corpus has
+            none.
+        """
+        if not len(self._line_numbers):
+            return []
+        order = tf.data.Dataset.range(epoch, epoch + 1).apply(self._plan())
+        [rows] = order.skip(batch).take(1).as_numpy_iterator()
+        rows = rows[rows < self.num_pairs]
+        return sorted(self._line_numbers[rows].tolist())
+
+    def _plan(self) -> transforms.Transform:
+        """From the number of an epoch to the rows of its batches."""
+        return transforms.bucket_by_length(
+            *self._lengths, self.boundaries, self.batch_size, self.seed
         )
 
     def report(self) -> str:

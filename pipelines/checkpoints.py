@@ -1,23 +1,26 @@
-"""Keeping the best and the last model of a training, whatever happens."""
+"""The files that a training keeps: its last state, and its best model."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
-import math
 import os
-import time
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from pipelines.averaging import averaged
 from pipelines.errors import UserError
-from pipelines.run import BEST, LAST
+from pipelines.run import BEST
 
 PROGRESS = "training_progress.json"
+RANDOM_STATES = "random_states.npz"
 MIXED = ("mixed_float16", "mixed_bfloat16")
 
 
@@ -32,6 +35,9 @@ class Progress:
         best_epoch: the epoch that had it, or -1.
         seconds: time spent training, resumed or not.
         finished: why it ended, or "" if it has not.
+        rate_scale: what a plateau has left of the learning rate, a share.
+        last_fall: the last epoch after which that share fell, or -1.
+        averaged: whether the last epochs' weights have been averaged.
     """
 
     epoch: int = 0
@@ -40,93 +46,37 @@ class Progress:
     best_epoch: int = -1
     seconds: float = 0.0
     finished: str = ""
-
-
-class Checkpoints(keras.callbacks.Callback):
-    """Saves the last model at intervals and the best after each epoch.
-
-    `last.keras` holds weights, optimizer and progress, in one file that is
-    replaced at once: killed at any moment, a training goes on from there.
-    `best.keras` is the model alone. It also ends the training, when the
-    validation loss no longer falls or the time is up.
-
-    Args:
-        folder: the run folder.
-        progress: where the training stands; kept up to date.
-        save_every_steps: batches between two `last.keras`; 0: after epochs.
-        patience: epochs without a better loss before it ends; 0: never.
-        max_minutes: the most time to train, in minutes; 0: no limit.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        progress: Progress,
-        *,
-        save_every_steps: int,
-        patience: int,
-        max_minutes: float,
-    ) -> None:
-        super().__init__()
-        self.folder = folder
-        self.progress = progress
-        self.save_every_steps = save_every_steps
-        self.patience = patience
-        self.max_minutes = max_minutes
-        self._clock = time.monotonic()
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        self._clock = time.monotonic()
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if not math.isfinite((logs or {}).get("loss", 0.0)):
-            raise UserError(
-                f"The loss is not a number any more, in epoch "
-                f"{self.progress.epoch + 1}, batch {self.progress.batch + 1}.",
-                "Lower training.learning_rate or training.clip_norm and train "
-                f"in a new folder; the best model so far is in {self.folder}.",
-            )
-        self._tick()
-        self.progress.batch += 1
-        steps = self.save_every_steps
-        if steps and self.progress.batch % steps == 0:
-            self.save_last()
-        if self.max_minutes and self.progress.seconds > 60 * self.max_minutes:
-            self._end(f"the limit of {self.max_minutes:g} minutes was reached")
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self._tick()
-        loss = (logs or {}).get("val_loss")
-        if loss is not None and loss < self.progress.best:
-            self.progress.best = float(loss)
-            self.progress.best_epoch = epoch
-            save_inference_model(self.model, self.folder / BEST)
-        waited = epoch - self.progress.best_epoch
-        if self.patience and waited >= self.patience:
-            self._end(f"no better validation loss for {waited} epochs")
-        self.progress.epoch, self.progress.batch = epoch + 1, 0
-        self.save_last()
-
-    def save_last(self) -> None:
-        """Writes `last.keras`, wholly or not at all."""
-        save_training(self.model, self.progress, self.folder / LAST)
-
-    def _tick(self) -> None:
-        now = time.monotonic()
-        self.progress.seconds += now - self._clock
-        self._clock = now
-
-    def _end(self, reason: str) -> None:
-        self.progress.finished = self.progress.finished or reason
-        self.model.stop_training = True
+    rate_scale: float = 1.0
+    last_fall: int = -1
+    averaged: bool = False
 
 
 def save_training(model: Any, progress: Progress, path: Path) -> None:
-    """Writes a compiled model, its optimizer and the progress to one file."""
+    """Writes all that a training needs to go on, in one file.
+
+    The compiled model with its optimizer, the progress, and the states of
+    the model's random numbers, which Keras leaves out: without them dropout
+    would go another way after a resumption.
+
+    Raises:
+        UserError: if it cannot be written, or if a weight is not a number:
+            what was there before is worth more.
+    """
+    name = not_a_number(model)
+    if name:
+        raise UserError(
+            f"The weights `{name}` are not finite any more, so {path} is left "
+            "as it was.",
+            "Lower training.learning_rate or training.clip_norm and train in "
+            "a new folder.",
+        )
+    states = io.BytesIO()
+    np.savez(states, *map(keras.ops.convert_to_numpy, _random_states(model)))
 
     def write(temporary: Path) -> None:
         model.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
+            archive.writestr(RANDOM_STATES, states.getvalue())
             archive.writestr(PROGRESS, json.dumps(asdict(progress)))
 
     _replace(path, write)
@@ -136,13 +86,29 @@ def load_training(path: Path) -> tuple[Any, Progress]:
     """Reads what `save_training` wrote.
 
     Raises:
-        UserError: if the file is damaged.
+        UserError: if the file is damaged or something else.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             progress = Progress(**json.loads(archive.read(PROGRESS)))
-        return keras.saving.load_model(path), progress
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+            model = keras.saving.load_model(path)
+            # An earlier version wrote none.
+            if RANDOM_STATES in archive.namelist():
+                with np.load(io.BytesIO(archive.read(RANDOM_STATES))) as saved:
+                    for state, name in zip(
+                        _random_states(model), saved.files, strict=True
+                    ):
+                        state.assign(saved[name])
+        return model, progress
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        EOFError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ):
         raise UserError(
             f"Cannot resume from {path}: it is damaged or from another "
             "version.",
@@ -151,16 +117,53 @@ def load_training(path: Path) -> tuple[Any, Progress]:
         ) from None
 
 
-def save_inference_model(model: Any, path: Path) -> None:
+def not_a_number(model: Any) -> str:
+    """Names a weight that is NaN or infinite, of model or optimizer.
+
+    Args:
+        model: a compiled model.
+
+    Returns:
+        The path of the first such variable, or "".
+
+    Example:
+
+    >>> model = keras.Sequential([keras.layers.Dense(1, name="last")])
+    >>> model.compile("sgd", "mse")
+    >>> model.build((1, 1))
+    >>> not_a_number(model)
+    ''
+    """
+    for variable in (*model.weights, *model.optimizer.variables):
+        array = keras.ops.convert_to_numpy(variable)
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            return str(variable.path)
+    return ""
+
+
+def _random_states(model: Any) -> list[Any]:
+    """The variables that are state, but no weights: Keras saves those only."""
+    weights = {id(variable) for variable in model.weights}
+    return [one for one in model.variables if id(one) not in weights]
+
+
+def save_inference_model(
+    model: Any, path: Path, *, moving_average: bool = True
+) -> None:
     """Writes a model without its optimizer, wholly or not at all.
 
-    With averaged weights, where the optimizer keeps them, and in float32,
-    whatever it was trained in.
+    In float32, whatever it was trained in.
+
+    Args:
+        model: a compiled model.
+        path: where to.
+        moving_average: take the averaged weights, where the optimizer keeps
+            them.
     """
     bare = type(model).from_config(_in_float32(model.get_config()))
     ids = keras.ops.ones((1, 2), dtype="int32")
     bare({"source": ids, "target": ids})
-    with averaged(model):
+    with averaged(model) if moving_average else contextlib.nullcontext():
         bare.set_weights(model.get_weights())
     _replace(path, bare.save)
 
@@ -180,6 +183,8 @@ def _replace(path: Path, write: Any) -> None:
     temporary = path.with_name(f".writing.{path.name}")
     try:
         write(temporary)
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())  # On the disk, if the power fails.
         os.replace(temporary, path)
     except (OSError, RuntimeError) as error:
         # HDF5 has its own words for a full disk.

@@ -134,7 +134,14 @@ def export_run(
         and as Markdown.
     """
     from export.exporters import export_model
+    from pipelines import task as tasks
+    from pipelines.measures import Scoring
 
+    if run.recipe.model.architecture == "transformer":
+        raise ExportError(
+            "A Transformer cannot be exported: its states grow with each step.",
+            'Train a run with model.architecture="recurrent".',
+        )
     name = re.sub(r"[^\w.-]+", "_", run.recipe.name) or "model"
     place = run.folder / "export"
     names = {
@@ -144,8 +151,10 @@ def export_run(
     }
     references = None
     if sentences is None:
-        corpus = run.corpus("test")
-        sentences, references = corpus.sources, corpus.targets[:limit]
+        measures = tasks.get(run.recipe.task).measures(Scoring())
+        sentences, listed = measures.questions(run.corpus("test"))
+        if measures.has_bleu:
+            references = [one[0] for one in listed[:limit]]
     report = export_model(
         format,
         run.model,

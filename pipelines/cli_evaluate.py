@@ -1,10 +1,27 @@
 """The command `evaluate`."""
 
+from typing import Annotated
+
+import typer
+
 from pipelines import cli_options as options
 from pipelines import cli_search as searching
 from pipelines.errors import UserError
+from pipelines.measures import TOKENIZERS, Scoring
 from pipelines.search_options import SearchOptions
 from pipelines.terminal import progress_bar, say
+
+Tokenize = Annotated[
+    str,
+    typer.Option(
+        metavar="|".join(TOKENIZERS),
+        help="How sacreBLEU finds words; none for data that is tokenised "
+        "already: comparable with multi-bleu.",
+    ),
+]
+Lowercase = Annotated[
+    bool, typer.Option("--lowercase", help="BLEU and chrF without case.")
+]
 
 
 def evaluate(
@@ -17,18 +34,23 @@ def evaluate(
     limit: options.Limit = 0,
     shuffle_memories: options.ShuffleMemories = False,
     batch_size: options.BatchSize = 32,
+    tokenize: Tokenize = "13a",
+    lowercase: Lowercase = False,
 ) -> None:
     """Translate the test set and score the translations.
 
-    Prints sacreBLEU and chrF with their signatures, perplexity and speed, and
-    writes results.json and translations.SPLIT.txt into the run folder.
-    --widths compares beam sizes instead, and writes results.json only.
+    Prints sacreBLEU and chrF with their signatures (of pronunciations: word
+    and phone error rate), perplexity and speed, and writes results.json and
+    translations.SPLIT.txt into the run folder. --widths compares beam sizes
+    instead, and writes results.json only.
 
     \b
     keras-attention evaluate runs/demo
     keras-attention evaluate runs/demo --split validation --beam-size 1
     keras-attention evaluate runs/demo --widths 1,2,5,10
+    keras-attention evaluate runs/tokenised --tokenize none
     """
+    scoring = Scoring(tokenize, lowercase)
     how = SearchOptions(
         beam_size=beam_size,
         length_penalty=length_penalty,
@@ -55,6 +77,7 @@ def evaluate(
                 how,
                 limit=limit,
                 batch_size=batch_size,
+                scoring=scoring,
                 progress=progress,
             )
             table = widths_table(compared)
@@ -66,6 +89,7 @@ def evaluate(
                 limit=limit,
                 shuffle_memories=shuffle_memories,
                 batch_size=batch_size,
+                scoring=scoring,
                 progress=progress,
             )
             table = results_table(results)

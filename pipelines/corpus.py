@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -38,6 +39,8 @@ class Corpus:
         targets: Their translations, in the same order.
         problems: The lines left out, in the order of the file.
         name: What messages call it, for instance the file's name.
+        line_numbers: Of each pair its line, counted from 1; empty where the
+            pairs come from no file.
 
     Example:
 
@@ -52,6 +55,7 @@ class Corpus:
     targets: list[str]
     problems: list[Problem] = dataclasses.field(default_factory=list)
     name: str = "corpus"
+    line_numbers: Sequence[int] = dataclasses.field(default=(), compare=False)
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -80,6 +84,7 @@ class Corpus:
             self,
             sources=self.sources[:num_pairs],
             targets=self.targets[:num_pairs],
+            line_numbers=self.line_numbers[:num_pairs],
         )
 
     def select(self, indices: Iterable[int], name: str) -> "Corpus":
@@ -89,6 +94,9 @@ class Corpus:
             [self.sources[index] for index in chosen],
             [self.targets[index] for index in chosen],
             name=name,
+            line_numbers=array("i", (self.line_numbers[i] for i in chosen))
+            if self.line_numbers
+            else (),
         )
 
     def _line_numbers(self, reason: str) -> str:
@@ -131,19 +139,21 @@ def read_parallel(
     """
     if isinstance(paths, (str, Path)):
         name = Path(paths).name
-        rows = _tsv_rows(read_lines(paths), columns)
+        rows = tsv_rows(read_lines(paths), columns)
     else:
         name = " and ".join(Path(path).name for path in paths)
         rows = _parallel_rows(paths)
     sources, targets, problems = [], [], []
+    line_numbers = array("i")  # A list would hold an object for each.
     for line_number, row in enumerate(rows, start=1):
-        reason = row if isinstance(row, str) else _fault(*row)
+        reason = row if isinstance(row, str) else fault(*row)
         if reason:
             problems.append(Problem(line_number, reason))
         else:
             sources.append(row[0].strip())
             targets.append(row[1].strip())
-    corpus = Corpus(sources, targets, problems, name)
+            line_numbers.append(line_number)
+    corpus = Corpus(sources, targets, problems, name, line_numbers)
     if not corpus:
         raise UserError(
             f"No usable sentence pair. {corpus.report()}",
@@ -236,14 +246,22 @@ def split(
     )
 
 
-def _tsv_rows(
-    lines: list[str | None], columns: tuple[int, int]
+def usual_width(lines: Iterable[str | None], columns: tuple[int, int]) -> int:
+    """How many columns most lines of a TSV file have."""
+    widths = Counter(line.count("\t") + 1 for line in lines if line)
+    wanted = max(columns) + 1
+    return max(wanted, max(widths, key=lambda n: (widths[n], -n), default=0))
+
+
+def tsv_rows(
+    lines: list[str | None],
+    columns: tuple[int, int],
+    width: int | None = None,
 ) -> list[tuple[str, str] | str]:
     """Picks two columns; a row is a pair, or the reason why it is none."""
     fields = [None if line is None else line.split("\t") for line in lines]
-    widths = Counter(len(row) for row in fields if row)
-    wanted = max(columns) + 1
-    width = max(wanted, max(widths, key=lambda n: (widths[n], -n), default=0))
+    if width is None:
+        width = usual_width(lines, columns)
     rows: list[tuple[str, str] | str] = []
     for row in fields:
         if row is None:
@@ -260,7 +278,7 @@ def _tsv_rows(
 def _parallel_rows(
     paths: Sequence[PathLike],
 ) -> list[tuple[str, str] | str]:
-    """Pairs the lines of two files up; a row as in `_tsv_rows`."""
+    """Pairs the lines of two files up; a row as in `tsv_rows`."""
     if len(paths) != 2:
         raise UserError(
             f"Expected one TSV file or two parallel files. "
@@ -280,7 +298,7 @@ def _parallel_rows(
     ]
 
 
-def _fault(source: str, target: str) -> str:
+def fault(source: str, target: str) -> str:
     """Says why a pair cannot be used; empty if it can."""
     empty = [
         side

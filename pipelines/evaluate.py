@@ -8,8 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pipelines import task as tasks
 from pipelines.errors import UserError
 from pipelines.files import write_whole
+from pipelines.measures import Measures, Scoring
 from pipelines.results import Results, read_results, write_results
 from pipelines.search_options import RECIPES_SEARCH, SearchOptions
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from pipelines.translation import Translation
 
 SPLITS = ("train", "validation", "test")
+USUAL = Scoring()
 
 
 def evaluate(
@@ -29,30 +32,34 @@ def evaluate(
     limit: int = 0,
     shuffle_memories: bool = False,
     batch_size: int = 32,
+    scoring: Scoring = USUAL,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Results, list[Translation]]:
     """Translates a split of a run's corpus and scores the translations.
 
-    The results go into `results.json` in the run folder, beside those of
-    other splits and settings, and the translations into
-    `translations.SPLIT.txt` (not if memories were shuffled).
+    What is asked, and how the answers are judged, is the task's: sentences
+    by BLEU and chrF, words by word and phone error rate. The results go into
+    `results.json` in the run folder, beside those of other splits and
+    settings, and the answers into `translations.SPLIT.txt` (not if memories
+    were shuffled).
 
     Args:
         run: From `pipelines.load`.
         split: "train", "validation" or "test".
         options: How to search; otherwise as the recipe says.
-        limit: Use the first pairs only; 0 uses all.
+        limit: Use the first sentences only; 0 uses all.
         shuffle_memories: Let each sentence of a batch attend to another
             one's memory, to see how much the model relies on attention.
         batch_size: Sentences at a time.
+        scoring: How BLEU compares texts, if the task has BLEU.
         progress: Called with the number of sentences done, batch by batch.
 
     Returns:
         The results, and a `Translation` for each sentence.
 
     Raises:
-        UserError: If there is no such split, its files cannot be read, or the
-            results not be written.
+        UserError: If there is no such split, its files cannot be read, the
+            results not be written, or the task is not scored so.
 
     Example:
 
@@ -62,11 +69,15 @@ def evaluate(
     print(results.bleu)
     ```
     """
-    corpus, earlier = _prepare(run, split, limit)
-    if shuffle_memories:
-        batch_size = _batch_size_for_shuffling(len(corpus), batch_size)
+    measures, corpus, earlier = _prepare(run, split, limit, scoring)
     results, translations = _evaluate(
-        run, split, corpus, options, batch_size, shuffle_memories, progress
+        run,
+        split,
+        (measures, corpus),
+        options,
+        batch_size,
+        shuffle_memories,
+        progress,
     )
     if not shuffle_memories:
         from pipelines.likelihood import likelihood
@@ -75,10 +86,10 @@ def evaluate(
         results = dataclasses.replace(
             results, perplexity=fit.perplexity, accuracy=fit.accuracy
         )
-        texts = (" ".join(one.text.splitlines()) for one in translations)
+        lines = (measures.line(one) for one in translations)
         write_whole(
             run.folder / f"translations.{split}.txt",
-            "".join(f"{text}\n" for text in texts).encode(),
+            "".join(f"{line}\n" for line in lines).encode(),
         )
     write_results(run.folder, run.recipe.name, [results], earlier)
     return results, translations
@@ -92,6 +103,7 @@ def compare_widths(
     *,
     limit: int = 0,
     batch_size: int = 32,
+    scoring: Scoring = USUAL,
     progress: Callable[[int], None] | None = None,
 ) -> list[Results]:
     """Evaluates beams of several sizes.
@@ -103,8 +115,9 @@ def compare_widths(
         widths: Beam sizes; 1 is greedy.
         split: "train", "validation" or "test".
         options: How to search, but for the beam size.
-        limit: Use the first pairs only; 0 uses all.
+        limit: Use the first sentences only; 0 uses all.
         batch_size: Sentences at a time.
+        scoring: How BLEU compares texts, if the task has BLEU.
         progress: Called with the number of sentences done, batch by batch.
 
     Returns:
@@ -115,9 +128,10 @@ def compare_widths(
         UserError: As `evaluate`.
     """
     each = [dataclasses.replace(options, beam_size=size) for size in widths]
-    corpus, earlier = _prepare(run, split, limit)
+    measures, corpus, earlier = _prepare(run, split, limit, scoring)
+    asked = (measures, corpus)
     found = [
-        _evaluate(run, split, corpus, one, batch_size, False, progress)[0]
+        _evaluate(run, split, asked, one, batch_size, False, progress)[0]
         for one in each
     ]
     # What `evaluate` found beside these stays.
@@ -132,57 +146,55 @@ def compare_widths(
     return found
 
 
-def _prepare(run: Run, split: str, limit: int) -> tuple[Corpus, dict[str, Any]]:
+def _prepare(
+    run: Run, split: str, limit: int, scoring: Scoring
+) -> tuple[Measures, Corpus, dict[str, Any]]:
     """Reads the corpus and the earlier results, before it takes minutes."""
     if split not in SPLITS:
         raise UserError(
             f"There is no split {split!r} of a corpus.",
             f"Choose one of {', '.join(SPLITS)}.",
         )
-    return run.corpus(split).first(limit), read_results(run.folder)
+    measures = tasks.get(run.recipe.task).measures(scoring)
+    corpus = measures.first(run.corpus(split), limit)
+    return measures, corpus, read_results(run.folder)
 
 
 def _evaluate(
     run: Run,
     split: str,
-    corpus: Corpus,
+    asked: tuple[Measures, Corpus],
     options: SearchOptions,
     batch_size: int,
     shuffled: bool,
     progress: Callable[[int], None] | None,
 ) -> tuple[Results, list[Translation]]:
     """Translates a corpus; returns all but perplexity and accuracy."""
-    import sacrebleu
-
+    measures, corpus = asked
+    sources, references = measures.questions(corpus)
+    if shuffled:
+        batch_size = _batch_size_for_shuffling(len(sources), batch_size)
     further: dict[str, Any] = {
         "batch_size": batch_size,
         "memory_transform": swap_memories if shuffled else None,
     }
     # Traced before the clock.
-    run.translate(corpus.sources[:1], options, **further)
+    run.translate(sources[:1], options, **further)
     start = time.perf_counter()
-    translations = run.translate(
-        corpus.sources, options, progress=progress, **further
-    )
+    translations = run.translate(sources, options, progress=progress, **further)
     seconds = time.perf_counter() - start
     texts = [translation.text for translation in translations]
-    bleu, chrf = sacrebleu.BLEU(), sacrebleu.CHRF()
-    bleu_score = bleu.corpus_score(texts, [corpus.targets]).score
-    chrf_score = chrf.corpus_score(texts, [corpus.targets]).score
     resolved = options.resolve(run.recipe)
     rows = run.target_tokenizer.encode_lines(corpus.targets)
     results = Results(
         split=split,
-        num_sentences=len(corpus),
+        num_sentences=len(sources),
         search=options.describe(run.recipe),
         beam_size=resolved.beam_size,
         length_penalty=resolved.length_penalty,
         shuffled=shuffled,
         mean_score=math.fsum(one.score for one in translations) / len(texts),
-        bleu=bleu_score,
-        bleu_signature=str(bleu.get_signature()),
-        chrf=chrf_score,
-        chrf_signature=str(chrf.get_signature()),
+        measures=measures.score(texts, references),
         perplexity=None,
         accuracy=None,
         num_tokens=sum(len(row) + 1 for row in rows),
@@ -192,6 +204,8 @@ def _evaluate(
             if translation.truncated
         ],
         seconds=seconds,
+        unit=measures.unit,
+        scoring=measures.scoring.describe(),
     )
     return results, translations
 

@@ -49,7 +49,7 @@ def read_lines(path: str | Path) -> list[str | None]:
     rows = content.removeprefix(UTF8_MARK).split(b"\n")
     if rows[-1] == b"":
         rows.pop()  # What follows the last line end is no line.
-    lines = [_decode(row) for row in rows]
+    lines = [decode(row) for row in rows]
     num_bad = lines.count(None)
     if num_bad > (len(lines) - lines.count("")) / 2:
         raise UserError(
@@ -116,8 +116,8 @@ def _read_bytes(path: Path) -> bytes:
         ) from None
 
 
-def _decode(row: bytes) -> str | None:
-    """Decodes one line; None for what is not text."""
+def decode(row: bytes) -> str | None:
+    """Decodes one line, without its end; None for what is not text."""
     try:
         line = row.removesuffix(b"\r").decode("utf-8")
     except UnicodeDecodeError:

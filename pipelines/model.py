@@ -1,4 +1,6 @@
-"""From a recipe to an `EncoderDecoder`."""
+"""From a recipe to a model."""
+
+import dataclasses
 
 import keras
 
@@ -6,6 +8,14 @@ import keras_attention
 from keras_attention import scores
 from pipelines.errors import UserError
 from pipelines.recipe_sections import ModelRecipe
+from pipelines.transformer import Transformer
+
+# Keys that both architectures have.
+SHARED = (
+    *("architecture", "units", "embedding_dim", "dropout", "tied_embeddings"),
+    *("encoder_layers", "decoder_layers"),
+)
+OF_TRANSFORMERS = ("num_heads", "feed_forward_units")
 
 CELLS = {"gru": keras.layers.GRUCell, "lstm": keras.layers.LSTMCell}
 
@@ -35,7 +45,7 @@ def build_attention(recipe: ModelRecipe) -> keras.layers.Layer | None:
 
 def build_model(
     recipe: ModelRecipe, source_vocabulary: int, target_vocabulary: int
-) -> keras_attention.EncoderDecoder:
+) -> keras.Model:
     """Makes the model for token sequences that a recipe describes.
 
     Args:
@@ -44,13 +54,22 @@ def build_model(
         target_vocabulary: number of target tokens.
 
     Returns:
-        The model, built, with random weights.
+        The model, built, with random weights: an `EncoderDecoder`, or a
+        `pipelines.transformer.Transformer`.
 
     Raises:
         UserError: If parts of the recipe do not go together.
     """
+    vocabularies = source_vocabulary, target_vocabulary
     try:
-        return _assemble(recipe, source_vocabulary, target_vocabulary)
+        _check_keys(recipe)
+        if recipe.architecture == "transformer":
+            model = _assemble_transformer(recipe, *vocabularies)
+        else:
+            model = _assemble(recipe, *vocabularies)
+        ids = keras.ops.ones((1, 2), dtype="int32")
+        model({"source": ids, "target": ids})
+        return model
     except ValueError as error:
         raise UserError(
             f"The recipe's model cannot be built: {error}",
@@ -70,7 +89,7 @@ def _assemble(
     cells = [
         CELLS[recipe.cell](recipe.units) for _ in range(recipe.decoder_layers)
     ]
-    model = keras_attention.EncoderDecoder(
+    return keras_attention.EncoderDecoder(
         encoder=keras_attention.RecurrentEncoder(
             recipe.units,
             cell=recipe.cell,
@@ -102,8 +121,47 @@ def _assemble(
         if recipe.tied_embeddings
         else keras.layers.Dense(target_vocabulary, name="output"),
         dropout=recipe.dropout,
+        scheduled_sampling=keras_attention.ScheduledSampling(
+            recipe.scheduled_sampling, recipe.scheduled_sampling_steps or None
+        )
+        if recipe.scheduled_sampling
+        else None,
         name="encoder_decoder",
     )
-    ids = keras.ops.ones((1, 2), dtype="int32")
-    model({"source": ids, "target": ids})
-    return model
+
+
+def _check_keys(recipe: ModelRecipe) -> None:
+    """Raises if a key was changed that this architecture does not have."""
+    is_transformer = recipe.architecture == "transformer"
+    wrong = [
+        f"{field.name}={getattr(recipe, field.name)!r}"
+        for field in dataclasses.fields(recipe)
+        if field.name not in SHARED
+        and (field.name in OF_TRANSFORMERS) != is_transformer
+        and getattr(recipe, field.name) != field.default
+    ]
+    if wrong:
+        raise ValueError(
+            f"a {recipe.architecture} model has no use for these keys; leave "
+            f"them out. Received: {', '.join(wrong)}."
+        )
+
+
+def _assemble_transformer(
+    recipe: ModelRecipe, source_vocabulary: int, target_vocabulary: int
+) -> keras.Model:
+    if recipe.embedding_dim != recipe.units:
+        raise ValueError(
+            "a Transformer's `embedding_dim` is its `units`. Received: "
+            f"embedding_dim={recipe.embedding_dim}, units={recipe.units}."
+        )
+    return Transformer(
+        (source_vocabulary, target_vocabulary),
+        recipe.units,
+        (recipe.encoder_layers, recipe.decoder_layers),
+        recipe.num_heads,
+        recipe.feed_forward_units or 4 * recipe.units,
+        recipe.dropout,
+        recipe.tied_embeddings,
+        name="transformer",
+    )

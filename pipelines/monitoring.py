@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from pipelines import task as tasks
 from pipelines.corpus import Corpus
 from pipelines.errors import UserError
+from pipelines.measures import Scoring
 from pipelines.monitor_curves import TrainingCurves
 from pipelines.monitor_embeddings import token_embeddings, write_embeddings
 from pipelines.monitor_gold import (
@@ -38,11 +39,11 @@ class Monitor(TrainingCurves):
 
     What `TrainingCurves` says, perplexity and accuracy among it, and in
     `validation/`, every `monitoring.every_epochs` epochs, from a greedy
-    translation of `monitoring.sentences` sentences: BLEU and chrF, BLEU by
-    the length of the source, translations beside source and reference,
-    alignments as pictures, and their entropy, peak, coverage and
-    monotonicity; against `monitoring.gold_alignments` the alignment error
-    rate of the references. Of hard attention its samples, baseline and
+    translation of `monitoring.sentences` sentences: what the task measures
+    (BLEU and chrF), BLEU by the length of the source, translations beside
+    source and reference, alignments as pictures, and their entropy, peak,
+    coverage and monotonicity; against `monitoring.gold_alignments` the
+    alignment error rate of the references. Of hard attention its samples, baseline and
     reward; after the training the embeddings, in `train/`.
 
     Args:
@@ -102,16 +103,16 @@ class Monitor(TrainingCurves):
             recipe.data.source_language,
             recipe.data.target_language,
         )
-        chosen = spread(len(corpus), settings.sentences)
-        self.sources = [corpus.sources[index] for index in chosen]
-        self.references = [corpus.targets[index] for index in chosen]
+        self.measures = tasks.get(recipe.task).measures(Scoring())
+        sources, answers = self.measures.questions(corpus)
+        chosen = spread(len(sources), settings.sentences)
+        self.sources = [sources[index] for index in chosen]
+        self.answers = [answers[index] for index in chosen]
+        self.references = [one[0] for one in self.answers]
         self.gold = None
         if settings.gold_alignments:
-            # Where the corpora are.
-            path = dataclasses.replace(
-                recipe.data, validation=settings.gold_alignments
-            ).paths("validation")
-            links = read_links(path, corpus)  # type: ignore[arg-type]
+            path = recipe.data.beside(settings.gold_alignments)
+            links = read_links(path, corpus)
             self.gold = [links[index] for index in chosen]
         self.lengths = length_groups(
             [len(source.split()) for source in self.sources]
@@ -166,20 +167,15 @@ class Monitor(TrainingCurves):
         super().on_train_end(logs)
 
     def _write_scores(self, texts: list[str]) -> None:
-        import sacrebleu
-
-        references = [self.references]
-        for name, score in (
-            ("bleu", sacrebleu.corpus_bleu(texts, references)),
-            ("chrf", sacrebleu.corpus_chrf(texts, references)),
-        ):
-            tf.summary.scalar(name, score.score)
+        for one in self.measures.score(texts, self.answers):
+            tf.summary.scalar(one.name, one.value)
+        if not self.measures.has_bleu:
+            return
         for name, chosen in self.lengths.items():
-            score = sacrebleu.corpus_bleu(
-                [texts[n] for n in chosen],
-                [[self.references[n] for n in chosen]],
+            bleu, *_ = self.measures.score(
+                [texts[n] for n in chosen], [self.answers[n] for n in chosen]
             )
-            tf.summary.scalar(f"bleu_by_source_length/{name}", score.score)
+            tf.summary.scalar(f"bleu_by_source_length/{name}", bleu.value)
 
     def _error_rate(self) -> float | None:
         """Of the references, against gold links; None without them."""

@@ -21,7 +21,9 @@ def readable(pieces: Sequence[str]) -> list[str]:
 
     A piece that goes on with a word begins with a dot in the middle of the
     line, unless it is punctuation or in a script without spaces; one that
-    begins a word is as it is. The end is `⏎`, a space by itself `␣`.
+    begins a word is as it is. The end is `⏎`, a space by itself `␣`. Where
+    nothing marks the beginnings, tokens are characters, words or phones of
+    their own, and get no dot.
 
     Args:
         pieces: Tokens as `SubwordTokenizer.pieces` names them.
@@ -35,12 +37,13 @@ def readable(pieces: Sequence[str]) -> list[str]:
     ['Il', 'pleu', '·t', '.', '␣', '⏎']
     """
     labels = []
+    marked = any(piece.startswith(WORD_MARK) for piece in pieces)
     for index, piece in enumerate(pieces):
         if piece in NAMES:
             labels.append(NAMES[piece])
         elif piece.startswith(WORD_MARK):
             labels.append(_visible(piece[1:]).strip() or "␣")
-        elif index and _goes_on(piece):
+        elif index and marked and _goes_on(piece):
             labels.append("·" + _visible(piece))
         else:
             labels.append(_visible(piece).strip() or "␣")

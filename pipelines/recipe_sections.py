@@ -103,6 +103,15 @@ class DataRecipe:
         0, "train on the first pairs only (0: on all)", low=0
     )
 
+    stream: bool = setting(
+        False,
+        "read the training file anew in each epoch, for files larger than "
+        "memory; needs validation and test files",
+    )
+    shuffle_buffer: int = setting(
+        20_000, "with data.stream: pairs in memory, to mix", low=1
+    )
+
     def paths(self, split: str) -> Path | tuple[Path, Path] | None:
         """Finds the files of a split.
 
@@ -120,20 +129,36 @@ class DataRecipe:
         (PosixPath('data/a.en'), PosixPath('data/a.de'))
         """
         files: Files = getattr(self, split)
-        if self.folder.startswith(PACKAGE_PREFIX):
-            name = self.folder.removeprefix(PACKAGE_PREFIX)
-            folder = Path(__file__).resolve().parent / name
-        else:
-            folder = Path(self.folder).expanduser()
         if isinstance(files, str):
-            return folder / files if files else None
-        return folder / files[0], folder / files[1]
+            return self.beside(files) if files else None
+        return self.beside(files[0]), self.beside(files[1])
+
+    def beside(self, name: str) -> Path:
+        """Finds a file in the folder of the data.
+
+        Args:
+            name: the file's name, or a path of its own.
+
+        Example:
+
+        >>> DataRecipe(folder="data").beside("links.txt")
+        PosixPath('data/links.txt')
+        """
+        if self.folder.startswith(PACKAGE_PREFIX):
+            folder = self.folder.removeprefix(PACKAGE_PREFIX)
+            return Path(__file__).resolve().parent / folder / name
+        return Path(self.folder).expanduser() / name
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelRecipe:
     """The encoder-decoder."""
 
+    architecture: str = setting(
+        "recurrent",
+        "kind of encoder and decoder",
+        choices=("recurrent", "transformer"),
+    )
     cell: str = setting("lstm", "recurrent cell", choices=("lstm", "gru"))
     units: int = setting(256, "width of each recurrent layer", low=1)
     embedding_dim: int = setting(256, "width of the embeddings", low=1)
@@ -172,6 +197,20 @@ class ModelRecipe:
     dropout: float = setting(
         0.2, "share of activations dropped in training", low=0, below=1
     )
+    scheduled_sampling: float = setting(
+        0.0,
+        "in training, how often the decoder reads its own word instead of the "
+        "target's (share of the tokens)",
+        low=0,
+        below=1,
+    )
+    scheduled_sampling_steps: int = setting(
+        0, "batches until that share is reached (0: from the first)", low=0
+    )
+    num_heads: int = setting(4, "heads of a Transformer's attention", low=1)
+    feed_forward_units: int = setting(
+        0, "hidden width of a Transformer's layers (0: 4 x units)", low=0
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,7 +223,16 @@ class TrainingRecipe:
     schedule: str = setting(
         "cosine",
         "how the learning rate falls after the warm-up",
-        choices=("cosine", "constant", "inverse_sqrt"),
+        choices=("cosine", "constant", "inverse_sqrt", "plateau"),
+    )
+    plateau_epochs: int = setting(
+        1,
+        "plateau: the rate falls after so many epochs without a better "
+        "validation loss",
+        low=1,
+    )
+    plateau_factor: float = setting(
+        0.5, "plateau: what a fall multiplies the rate by", low=0.001, below=1
     )
     warmup_steps: int = setting(
         200, "batches until the highest learning rate", low=0
@@ -198,6 +246,12 @@ class TrainingRecipe:
         "0.999 (0: keep the weights)",
         low=0,
         below=1,
+    )
+    average_last: int = setting(
+        0,
+        "average the weights of the last epochs in the end, and keep that if "
+        "it validates better (0: do not)",
+        low=0,
     )
     accumulate: int = setting(1, "batches whose gradients make one step", low=1)
     precision: str = setting(
@@ -222,6 +276,11 @@ class TrainingRecipe:
         4, "most lengths that batches are padded to", low=1
     )
     jit_compile: bool = setting(True, "compile the training step with XLA")
+    deterministic: bool = setting(
+        False,
+        "the same weights bit for bit each time, also after a resumption; "
+        "slower, as it trains without XLA",
+    )
     save_every_steps: int = setting(
         200, "batches between checkpoints (0: after epochs only)", low=0
     )

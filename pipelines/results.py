@@ -10,6 +10,7 @@ from typing import Any
 
 from pipelines.errors import UserError
 from pipelines.files import write_whole
+from pipelines.measures import Measure
 from pipelines.terminal import version
 
 RESULTS = "results.json"
@@ -22,26 +23,26 @@ class Results:
 
     Attributes:
         split: "train", "validation" or "test".
-        num_sentences: sentences that were translated.
+        num_sentences: sentences that were translated; words, where the task
+            asks for words.
         search: how it was searched, in a few words.
         beam_size: hypotheses kept; 1 is greedy; None if it was drawn.
         length_penalty: see `BeamSearch`; None if it was drawn.
         shuffled: whether each sentence was given another one's memory.
         mean_score: of the translations: what the search looks for, the
             log-probability in nats with its penalties.
-        bleu: cased, detokenised sacreBLEU, in percent.
-        bleu_signature: how it was computed.
-        chrf: chrF2, in percent.
-        chrf_signature: how it was computed.
+        measures: what the task measures, such as BLEU and chrF.
         perplexity: e to the mean cross-entropy of a reference token, in nats,
             end tokens included; each token is predicted from the true ones
             before it. None if shuffled.
         accuracy: share of reference tokens that are the most likely ones;
             None if shuffled.
         num_tokens: reference tokens, end tokens included.
-        too_long: numbers (from 1) of the pairs whose source is longer than
+        too_long: numbers (from 1) of the sentences that are longer than
             the model reads; only its beginning was translated.
         seconds: time of the translating.
+        unit: what was translated one by one, in the plural.
+        scoring: how BLEU was computed, if not as usual.
     """
 
     split: str
@@ -51,15 +52,42 @@ class Results:
     length_penalty: float | None
     shuffled: bool
     mean_score: float
-    bleu: float
-    bleu_signature: str
-    chrf: float
-    chrf_signature: str
+    measures: list[Measure]
     perplexity: float | None
     accuracy: float | None
     num_tokens: int
     too_long: list[int]
     seconds: float
+    unit: str = "sentences"
+    scoring: str = ""
+
+    def measure(self, name: str) -> Measure:
+        """Finds a measure by its name, such as "bleu".
+
+        Raises:
+            KeyError: If the task has none of that name.
+        """
+        return {one.name: one for one in self.measures}[name]
+
+    @property
+    def bleu(self) -> float:
+        """SacreBLEU, in percent."""
+        return self.measure("bleu").value
+
+    @property
+    def bleu_signature(self) -> str:
+        """How BLEU was computed."""
+        return self.measure("bleu").note
+
+    @property
+    def chrf(self) -> float:
+        """chrF2, in percent."""
+        return self.measure("chrf").value
+
+    @property
+    def chrf_signature(self) -> str:
+        """How chrF was computed."""
+        return self.measure("chrf").note
 
     @property
     def sentences_per_second(self) -> float:
@@ -69,9 +97,11 @@ class Results:
     @property
     def key(self) -> str:
         """What distinguishes this evaluation from others of the same run."""
-        parts = [self.split, f"{self.num_sentences} sentences", self.search]
+        parts = [self.split, f"{self.num_sentences} {self.unit}", self.search]
         if self.shuffled:
             parts.append("memories shuffled")
+        if self.scoring:
+            parts.append(self.scoring)
         return ", ".join(parts)
 
 
@@ -115,7 +145,7 @@ def write_results(
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     entries = {
         one.key: {
-            **asdict(one),
+            **_entry(one),
             "sentences_per_second": one.sentences_per_second,
             "date": now,
             "versions": {"keras_attention": version(), **versions},
@@ -130,14 +160,22 @@ def write_results(
     write_whole(folder / RESULTS, text.encode("utf-8"))
 
 
+def _entry(results: Results) -> dict[str, Any]:
+    """The values of an evaluation, those of its measures among them."""
+    values = asdict(results)
+    for one in values.pop("measures"):
+        values |= {one["name"]: one["value"], **one["details"]}
+    return values
+
+
 def results_table(results: Results) -> Any:
     """Lays results out as a `rich` table."""
     from rich.table import Table
 
     title = results.key
     table = Table(title=title, show_header=False, title_justify="left")
-    table.add_row("sacreBLEU", f"{results.bleu:.2f}\n{results.bleu_signature}")
-    table.add_row("chrF", f"{results.chrf:.2f}\n{results.chrf_signature}")
+    for one in results.measures:
+        table.add_row(one.title, f"{one.text}\n{one.note}")
     table.add_row("mean score", f"{results.mean_score:.4f}")
     if results.perplexity is not None:
         table.add_row(
@@ -148,7 +186,7 @@ def results_table(results: Results) -> Any:
     table.add_row(
         "time",
         f"{results.seconds:.1f} s, {results.sentences_per_second:.1f} "
-        "sentences a second",
+        f"{results.unit} a second",
     )
     if results.too_long:
         shown = ", ".join(map(str, results.too_long[:5]))
@@ -156,7 +194,7 @@ def results_table(results: Results) -> Any:
         table.add_row(
             "cut sources",
             f"{len(results.too_long):,} longer than the model reads "
-            f"(pairs {shown}{more})",
+            f"(numbers {shown}{more})",
         )
     return table
 
@@ -166,16 +204,19 @@ def widths_table(results: Sequence[Results]) -> Any:
     from rich.table import Table
 
     first = results[0]
-    title = f"{first.split}, {first.num_sentences} sentences"
+    title = f"{first.split}, {first.num_sentences} {first.unit}"
+    if first.scoring:
+        title += f", {first.scoring}"
     table = Table(title=title, title_justify="left")
-    for name in ("search", "mean score", "sacreBLEU", "chrF", "sentences/s"):
-        table.add_column(name, justify="left" if name == "search" else "right")
+    table.add_column("search")
+    titles = [one.title for one in first.measures]
+    for name in ("mean score", *titles, f"{first.unit}/s"):
+        table.add_column(name, justify="right")
     for one in results:
         table.add_row(
             one.search,
             f"{one.mean_score:.4f}",
-            f"{one.bleu:.2f}",
-            f"{one.chrf:.2f}",
+            *(measure.text for measure in one.measures),
             f"{one.sentences_per_second:.1f}",
         )
     return table

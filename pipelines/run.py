@@ -203,6 +203,8 @@ def load(folder: str | Path) -> Run:
             f"Train it: keras-attention train {folder / RECIPE} "
             f"--run-dir {folder}.",
         )
+    recipe = recipes.load_recipe(folder / RECIPE)
+    tasks.get(recipe.task)  # Its modules register the classes of its models.
     try:
         model = keras.saving.load_model(folder / BEST, compile=False)
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -212,7 +214,6 @@ def load(folder: str | Path) -> Run:
             "It is damaged or from another version: train again in a new "
             "folder.",
         ) from None
-    recipe = recipes.load_recipe(folder / RECIPE)
     return Run(folder, recipe, model, *load_tokenizers(folder))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipelines.corpus import Corpus
 from pipelines.errors import UserError
+from pipelines.measures import Measures, Scoring
 from pipelines.recipe import Recipe
 
 
@@ -30,6 +31,8 @@ class Task:
             training corpus, those to validate on.
         loss: `(recipe) -> keras.losses.Loss`.
         metrics: `() -> list of Keras metrics`, weighted.
+        measures: `(Scoring) -> Measures`: what an evaluation asks, and how
+            it judges the answers.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Task:
     batches: Callable[..., Any]
     loss: Callable[[Recipe], Any]
     metrics: Callable[[], list[Any]]
+    measures: Callable[[Scoring], Measures]
 
 
 def get(name: str) -> Task:

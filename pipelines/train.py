@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import functools
-import signal
-import threading
 from pathlib import Path
 from typing import Any
 
 import keras
+import tensorflow as tf
 from rich.console import Console
 
 from pipelines import recipe as recipes
 from pipelines import run as runs
 from pipelines import task as tasks
-from pipelines.averaging import ValidateAverages, averaged
 from pipelines.batches import EpochBatches
-from pipelines.checkpoints import (
-    Checkpoints,
-    Progress,
-    load_training,
-    save_inference_model,
-    save_training,
-)
+from pipelines.checkpoints import Progress, load_training
 from pipelines.errors import UserError
-from pipelines.progress import ProgressDisplay
 from pipelines.recipe import Recipe
-from pipelines.run import BEST, LAST, MARK, Run
+from pipelines.run import LAST, MARK, Run
 from pipelines.schedules import WarmupSchedule
-from pipelines.search_options import SearchOptions
-from pipelines.translation import Translation
+from pipelines.training_loop import fit
 
 # Keys that may change when a training is resumed.
 FREE = ("name", "training.max_minutes", "training.save_every_steps")
@@ -61,6 +50,8 @@ def train(
     folder = Path(run_dir)
     task = tasks.get(recipe.task)
     keras.utils.set_random_seed(recipe.training.seed)
+    if recipe.training.deterministic:
+        tf.config.experimental.enable_op_determinism()
     resuming = _check_folder(folder, recipe)
     corpus = task.read(recipe, "train")
     validation_corpus = task.read(recipe, "validation")
@@ -84,10 +75,15 @@ def train(
             _standing(progress, recipe), highlight=False, soft_wrap=True
         )
     else:
+        # Again: the first weights are the same whether the tokenizers were
+        # trained just now, or by a training that was killed early.
+        keras.utils.set_random_seed(recipe.training.seed)
         model, progress = _build(recipe, tokenizers), Progress()
         _compile(model, recipe, train_batches)
-    if not progress.finished:
-        _fit(
+    if not progress.finished or (
+        recipe.training.average_last and not progress.averaged
+    ):
+        fit(
             model,
             recipe,
             folder,
@@ -108,108 +104,6 @@ def train(
     return runs.load(folder)
 
 
-def _fit(
-    model: Any,
-    recipe: Recipe,
-    folder: Path,
-    data: tuple[EpochBatches, EpochBatches, Any],
-    progress: Progress,
-    tokenizers: tuple[Any, Any],
-    console: Console,
-    extra_callbacks: list[Any],
-) -> None:
-    batches, validation, validation_corpus = data
-    settings = recipe.training
-    checkpoints = Checkpoints(
-        folder,
-        progress,
-        save_every_steps=settings.save_every_steps,
-        patience=settings.patience,
-        max_minutes=settings.max_minutes,
-    )
-    averages = ValidateAverages()
-    callbacks = [
-        averages,
-        checkpoints,
-        ProgressDisplay(batches, settings.epochs, console),
-        *extra_callbacks,
-    ]
-    if recipe.monitoring.tensorboard:
-        from pipelines import scoring
-        from pipelines.monitoring import Monitor
-
-        live = Run(folder, recipe, model, *tokenizers)
-        greedy = SearchOptions(beam_size=1)
-
-        def translate(texts: list[str]) -> list[Translation]:
-            with averaged(model):
-                return live.translate(texts, greedy)
-
-        def score(sources: Any, targets: Any) -> list[Translation]:
-            with averaged(model):
-                return scoring.score(live, sources, targets)
-
-        callbacks.append(
-            Monitor(
-                folder / "tensorboard",
-                translate,
-                validation_corpus,
-                recipe,
-                score=score,
-                tokenizers=tokenizers,
-                num_target_tokens=batches.num_target_tokens,
-                num_batches=batches.num_batches,
-                say=functools.partial(
-                    console.print, highlight=False, soft_wrap=True
-                ),
-            )
-        )
-    with _Interruptible() as interrupted:
-        try:
-            while progress.epoch < settings.epochs and not progress.finished:
-                _fit_from(
-                    model, batches, validation, progress, settings, callbacks
-                )
-        except KeyboardInterrupt:
-            interrupted.seen = True
-            averages.restore()
-        if not progress.finished and progress.epoch >= settings.epochs:
-            progress.finished = f"all {settings.epochs} epochs are done"
-        if progress.best_epoch < 0:
-            # Ended within the first epoch: a usable model all the same.
-            save_inference_model(model, folder / BEST)
-        save_training(model, progress, folder / LAST)
-    if interrupted.seen:
-        raise KeyboardInterrupt(
-            f"Interrupted in epoch {progress.epoch + 1}. {folder} is usable "
-            "as it is; the same command goes on with the training."
-        )
-
-
-def _fit_from(
-    model: Any,
-    batches: EpochBatches,
-    validation: EpochBatches,
-    progress: Progress,
-    settings: Any,
-    callbacks: list[Any],
-) -> None:
-    """Fits to the end of a begun epoch, or from there to the last."""
-    first, skip = progress.epoch, progress.batch
-    last = first + 1 if skip else settings.epochs
-    data = batches.all_epochs(first, last - first)
-    model.fit(
-        data.skip(skip) if skip else data,
-        initial_epoch=first,
-        epochs=last,
-        steps_per_epoch=batches.num_batches - skip,
-        validation_data=validation.epoch(0),
-        callbacks=callbacks,
-        shuffle=False,
-        verbose=0,
-    )
-
-
 def _build(recipe: Recipe, tokenizers: tuple[Any, Any]) -> Any:
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(recipe.training.precision)
@@ -222,14 +116,17 @@ def _build(recipe: Recipe, tokenizers: tuple[Any, Any]) -> Any:
 def _compile(model: Any, recipe: Recipe, batches: EpochBatches) -> None:
     settings = recipe.training
     task = tasks.get(recipe.task)
+    rate = settings.learning_rate  # A plateau sets it from batch to batch.
+    if settings.schedule != "plateau":
+        rate = WarmupSchedule(
+            settings.schedule,
+            settings.learning_rate,
+            settings.warmup_steps,
+            settings.epochs * batches.num_batches // settings.accumulate,
+        )
     model.compile(
         optimizer=keras.optimizers.Adam(
-            WarmupSchedule(
-                settings.schedule,
-                settings.learning_rate,
-                settings.warmup_steps,
-                settings.epochs * batches.num_batches // settings.accumulate,
-            ),
+            rate,
             global_clipnorm=settings.clip_norm or None,
             use_ema=settings.average > 0,
             ema_momentum=settings.average,
@@ -239,7 +136,8 @@ def _compile(model: Any, recipe: Recipe, batches: EpochBatches) -> None:
         ),
         loss=task.loss(recipe),
         weighted_metrics=task.metrics(),
-        jit_compile=settings.jit_compile,
+        # XLA has not all operations in a deterministic form.
+        jit_compile=settings.jit_compile and not settings.deterministic,
     )
 
 
@@ -284,7 +182,7 @@ def _reopen(progress: Progress, recipe: Recipe) -> None:
     if "minutes" in progress.finished and (
         not limit or progress.seconds < 60 * limit
     ):
-        progress.finished = ""
+        progress.finished, progress.averaged = "", False
 
 
 def _standing(progress: Progress, recipe: Recipe) -> str:
@@ -294,22 +192,3 @@ def _standing(progress: Progress, recipe: Recipe) -> str:
         f"Resuming in epoch {progress.epoch + 1} of "
         f"{recipe.training.epochs}, after batch {progress.batch}."
     )
-
-
-class _Interruptible:
-    """Makes SIGTERM end a training as Ctrl-C does; only in the main thread."""
-
-    def __init__(self) -> None:
-        self.seen = False
-
-    def __enter__(self) -> _Interruptible:
-        self._before = None
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(
-                signal.SIGTERM, signal.default_int_handler
-            )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGTERM, self._before)

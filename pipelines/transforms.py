@@ -113,6 +113,29 @@ def add_special_tokens() -> Transform:
     return transform
 
 
+def are_short(
+    source: tf.RaggedTensor,
+    target: tf.RaggedTensor,
+    max_source_len: int,
+    max_target_len: int,
+) -> tf.Tensor:
+    """Says which pairs have no side that is too long.
+
+    Args:
+        source: Ragged (chunk, None).
+        target: Ragged (chunk, None).
+        max_source_len: Most tokens of a source, the end token included.
+        max_target_len: Most tokens of a target, the end token included.
+
+    Returns:
+        Booleans (chunk,).
+    """
+    return tf.logical_and(
+        source.row_lengths() <= max_source_len,
+        target.row_lengths() <= max_target_len,
+    )
+
+
 def filter_by_length(max_source_len: int, max_target_len: int) -> Transform:
     """Drops pairs of which a side is too long.
 
@@ -134,10 +157,7 @@ def filter_by_length(max_source_len: int, max_target_len: int) -> Transform:
     """
 
     def keep_short(source: Any, target: Any) -> tuple[Any, Any]:
-        keep = tf.logical_and(
-            source.row_lengths() <= max_source_len,
-            target.row_lengths() <= max_target_len,
-        )
+        keep = are_short(source, target, max_source_len, max_target_len)
         return (
             tf.ragged.boolean_mask(source, keep),
             tf.ragged.boolean_mask(target, keep),

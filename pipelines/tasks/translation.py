@@ -9,7 +9,10 @@ from pipelines.batches import EpochBatches
 from pipelines.corpus import Corpus, read_parallel, split
 from pipelines.errors import UserError
 from pipelines.losses import Perplexity, SmoothedCrossentropy, TokenAccuracy
+from pipelines.measures import TextMeasures
 from pipelines.recipe import Recipe
+from pipelines.streamed_batches import StreamedBatches
+from pipelines.streamed_corpus import StreamedCorpus, read_stream
 from pipelines.task import Task
 
 log = logging.getLogger(__name__)
@@ -31,6 +34,14 @@ def read(recipe: Recipe, part: str) -> Corpus:
     training = paths["train"]
     if training is None:
         raise UserError("The recipe names no training file.", "Set data.train.")
+    if recipe.data.stream:
+        if part != "train":
+            raise UserError(
+                f"A training file that is streamed has no {part} pairs split "
+                "off.",
+                f"Set data.{part}, or data.stream=false.",
+            )
+        return read_stream(training, limit=recipe.data.max_train_pairs)
     whole = read_parallel(training)
     if recipe.data.max_train_pairs:
         whole = whole.first(recipe.data.max_train_pairs)
@@ -82,9 +93,21 @@ def batches(
     source_tokenizer: tokenizers.Tokenizer,
     target_tokenizer: tokenizers.Tokenizer,
     train_batches: EpochBatches | None = None,
-) -> EpochBatches:
+) -> EpochBatches | StreamedBatches:
     """Batches to train on, or, beside those, to validate on."""
     validating = train_batches is not None
+    if isinstance(corpus, StreamedCorpus):
+        return StreamedBatches(
+            corpus,
+            source_tokenizer,
+            target_tokenizer,
+            batch_size=recipe.training.batch_size,
+            num_buckets=recipe.training.num_buckets,
+            max_source_len=recipe.data.max_source_len,
+            max_target_len=recipe.data.max_target_len,
+            shuffle_buffer=recipe.data.shuffle_buffer,
+            seed=recipe.training.seed,
+        )
     return EpochBatches(
         corpus,
         source_tokenizer,
@@ -113,4 +136,5 @@ TRANSLATION = Task(
         Perplexity(),
         TokenAccuracy(),
     ],
+    measures=TextMeasures,
 )

@@ -44,11 +44,6 @@ def run_elsewhere(script, *arguments, cwd, stdin=b""):
     )
 
 
-@pytest.fixture(scope="module")
-def saved_model(tmp_path_factory):
-    return export("saved_model", tmp_path_factory.mktemp("saved") / "m")
-
-
 # All kinds go through the converter, which is the most particular; the other
 # formats trace the same functions.
 FEW = (KIND, "no_attention", "location_sensitive_before")
@@ -118,7 +113,7 @@ def test_saved_models_are_moved_and_share_a_process(tmp_path, saved_model):
     source, target = tiny.tokenizers()
     swapped = tmp_path / "swapped"
     get("saved_model").export(
-        tiny.model(**tiny.MODELS[KIND]),
+        tiny.model(**tiny.MODELS["no_attention"]),
         tmp_path / "first",
         source_tokenizer=target,
         target_tokenizer=source,

@@ -105,20 +105,16 @@ def export(path, model=None, tokenizers=None, settings=tiny.SETTINGS):
     )
 
 
-@pytest.fixture(scope="module")
-def first(tmp_path_factory):
-    """Version 1 of a model."""
-    return export(tmp_path_factory.mktemp("models") / "fra-eng")
-
-
-def test_the_layout_is_that_of_a_server(first):
-    assert first.parts[-2:] == ("fra-eng", "1")
-    assert os.listdir(first.parent) == ["1"]
+def test_the_layout_is_that_of_a_server(saved_model):
+    assert saved_model.parts[-2:] == ("fra-eng", "1")
+    assert os.listdir(saved_model.parent) == ["1"]
     assert {"saved_model.pb", "variables", "assets.extra"} <= set(
-        os.listdir(first)
+        os.listdir(saved_model)
     )
     about = json.loads(
-        (first / "assets.extra" / "keras_attention.json").read_text("utf-8")
+        (saved_model / "assets.extra" / "keras_attention.json").read_text(
+            "utf-8"
+        )
     )
     assert about["settings"] == json.loads(json.dumps(tiny.SETTINGS.to_dict()))
 
@@ -137,16 +133,16 @@ def test_where_a_version_goes(path, place, tmp_path):
     assert version_folder(tmp_path / path) == tmp_path / place
 
 
-def test_versions_stand_beside_each_other(first, tmp_path):
+def test_versions_stand_beside_each_other(saved_model, tmp_path):
     """Moved and copied, as to a server; another version added later."""
-    name = shutil.copytree(first.parent, tmp_path / "far" / "moved")
+    name = shutil.copytree(saved_model.parent, tmp_path / "far" / "moved")
     other = tiny.model(**tiny.MODELS["no_attention"])
     second = export(name / "2", other)
     assert second == name / "2"
     assert sorted(os.listdir(name)) == ["1", "2"]
     old = (name / "1" / "saved_model.pb").read_bytes()
-    assert old == (first / "saved_model.pb").read_bytes()
-    said, _ = run_elsewhere(tmp_path, name / "1", first, name / "2")
+    assert old == (saved_model / "saved_model.pb").read_bytes()
+    said, _ = run_elsewhere(tmp_path, name / "1", saved_model, name / "2")
     assert said[0] == said[1]
     assert said[0] != said[2]
     assert said[0][0][1] == ""  # nothing to the empty text
@@ -164,15 +160,15 @@ def num_compiled(folder):
     )
 
 
-def test_compiled_searches_stay_compiled_elsewhere(first, tmp_path):
+def test_compiled_searches_stay_compiled_elsewhere(saved_model, tmp_path):
     """Moved, and in a process with TensorFlow and its text alone."""
     settings = dataclasses.replace(tiny.SETTINGS, xla=True)
     compiled = export(tmp_path / "compiled", settings=settings)
-    assert num_compiled(first) == 0
+    assert num_compiled(saved_model) == 0
     assert num_compiled(compiled) > 0
     moved = tmp_path / "moved"
     os.rename(compiled, moved)
-    said, _ = run_elsewhere(tmp_path, first, moved)
+    said, _ = run_elsewhere(tmp_path, saved_model, moved)
     assert said[0] == said[1]
 
 

@@ -58,7 +58,7 @@ def test_recipes(capsys):
         (["train", "--run-dir", "r"], "Give a recipe, or --data"),
         (["train", "demo", "--data", "a", "--run-dir", "r"], "in one way"),
         (["train", "--source", "a", "--run-dir", "r"], "Give both files"),
-        (["train", "dmo", "--run-dir", "r"], "Choose from demo"),
+        (["train", "dmo", "--run-dir", "r"], "Choose from cmudict_g2p, demo"),
         (["train", "no.toml", "--run-dir", "r"], "Cannot read the recipe"),
         (
             ["train", "demo", "--run-dir", "r", "--set", "model.unit=3"],

@@ -5,6 +5,8 @@ import pytest
 from keras_attention import normalizers, scores, windows
 from pipelines import recipe_sections
 from pipelines.errors import UserError
+from pipelines.model import build_model
+from pipelines.recipe_sections import ModelRecipe
 from tests.pipelines.tiny_run import make_run
 
 
@@ -43,3 +45,20 @@ def test_a_recipe_names_the_pieces_of_its_attention(
 def test_pieces_that_do_not_go_together_are_a_users_error(tmp_path):
     with pytest.raises(UserError, match="attend='after'"):
         make_run(tmp_path, "model.normalizer=marginal")
+
+
+def test_scheduled_sampling():
+    model = build_model(
+        ModelRecipe(
+            units=3,
+            embedding_dim=2,
+            scheduled_sampling=0.3,
+            scheduled_sampling_steps=50,
+        ),
+        source_vocabulary=5,
+        target_vocabulary=6,
+    )
+    layer = model.scheduled_sampling
+    assert (layer.rate, layer.growing_steps) == (0.3, 50)
+    plain = build_model(ModelRecipe(units=3, embedding_dim=2), 5, 6)
+    assert plain.scheduled_sampling is None

@@ -174,3 +174,7 @@ def test_what_cannot_be_drawn(tmp_path):
     wrong = Translation("a", "b", 0.0, ["▁a"], ["▁b"], np.ones((2, 3)))
     with pytest.raises(ValueError, match=r"\(1, 1\)"):
         alignment_figure(wrong)
+
+
+def test_characters_are_no_parts_of_words():
+    assert readable(["d", "o", "g", "</s>"]) == ["d", "o", "g", "⏎"]

@@ -1,17 +1,22 @@
 """Averaged weights, accumulated gradients, mixed precision, a tied output."""
 
+import types
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from pipelines import recipe as recipes
 from pipelines import run as runs
 from pipelines.averaging import ValidateAverages, averaged
-from pipelines.checkpoints import load_training
+from pipelines.checkpoints import Progress, load_training
 from pipelines.errors import UserError
 from pipelines.model import build_model
-from pipelines.recipe_sections import ModelRecipe
+from pipelines.recipe_sections import ModelRecipe, TrainingRecipe
 from pipelines.train import train
+from pipelines.training_average import LastEpochs
+from pipelines.training_callbacks import PlateauRate, lower_after_plateau
 from tests.pipelines.command_line import good_lines
 
 MOMENTUM = 0.6
@@ -152,3 +157,62 @@ def test_a_tied_output_trains_and_needs_equal_widths(tmp_path):
     assert not [name for name in names if name.endswith("output/kernel")]
     with pytest.raises(UserError, match="`output_units` equal to"):
         build_model(ModelRecipe(tied_embeddings=True, units=9), 20, 20)
+
+
+def test_the_mean_of_the_last_epochs_is_kept_if_it_is_better(tmp_path):
+    _, recorder = run_training(
+        tmp_path, "training.average_last=2", "training.epochs=3"
+    )
+    run_dir = tmp_path / "run"
+    _, progress = load_training(run_dir / "last.keras")
+    assert progress.averaged
+    num_batches = len(recorder.steps) // 3
+    ends = recorder.steps[num_batches - 1 :: num_batches]
+    expected = [
+        (one + other) / 2 for one, other in zip(*ends[-2:], strict=True)
+    ]
+    last = LastEpochs(run_dir, 2)
+    assert len(last.paths()) == 2
+    for found, mean in zip(last.weights(), expected, strict=True):
+        np.testing.assert_allclose(found, mean, atol=1e-7)
+    # The same once more, against losses that are known beforehand.
+    model, ids = recorder.model, np.ones((2, 3), "int32")
+    trained = model.get_weights()
+    batch = ({"source": ids, "target": ids}, ids, np.ones((2, 3), "float32"))
+    data = tf.data.Dataset.from_tensors(batch)
+    before = (run_dir / "best.keras").read_bytes()
+    assert "not better" in last.finish(model, data, Progress(best=0.0))
+    assert (run_dir / "best.keras").read_bytes() == before
+    progress = Progress(best=99.0)
+    assert "is the best model now" in last.finish(model, data, progress)
+    kept = runs.load(run_dir).model
+    for found, mean in zip(kept.get_weights(), expected, strict=True):
+        np.testing.assert_allclose(found, mean, atol=1e-7)
+    kept.compile(loss=model.loss)
+    loss = kept.evaluate(data, verbose=0)
+    assert progress.best == pytest.approx(loss, rel=1e-5)
+    for one, other in zip(model.get_weights(), trained, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert last.finish(model, data, progress) == ""
+
+
+def test_a_plateau_lowers_the_learning_rate():
+    settings = TrainingRecipe(
+        learning_rate=0.8, warmup_steps=4, plateau_epochs=2, plateau_factor=0.5
+    )
+    progress = Progress()
+    callback = PlateauRate(progress, settings, num_batches=3)
+    optimizer = types.SimpleNamespace(learning_rate=None)
+    callback.set_model(types.SimpleNamespace(optimizer=optimizer))
+    rates = []
+    losses = [5.0, 4.0, 4.0, 4.5, 4.2, 4.1, 3.0, 3.5]
+    for epoch, loss in enumerate(losses):
+        for batch in range(3):
+            progress.epoch, progress.batch = epoch, batch
+            callback.on_train_batch_begin(batch)
+            rates.append(optimizer.learning_rate)
+        if loss < progress.best:
+            progress.best, progress.best_epoch = loss, epoch
+        lower_after_plateau(progress, epoch, settings)
+    warming, falling = [0.2, 0.4, 0.6], [0.8] * 9 + [0.4] * 6 + [0.2] * 6
+    assert rates == pytest.approx(warming + falling)

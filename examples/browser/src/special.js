@@ -20,11 +20,13 @@ export function isBlank(text) {
 
 /**
  * Names pieces as people read them: `·` goes on with a word, `⏎` is the end.
+ * Characters, words and phones, whose beginnings nothing marks, get no dot.
  *
  * @param {string[]} pieces
  * @returns {string[]}
  */
 export function readable(pieces) {
+  const marked = pieces.some((piece) => piece.startsWith(WORD_MARK));
   return pieces.map((piece, index) => {
     if (piece === END_NAME) {
       return "⏎";
@@ -35,7 +37,7 @@ export function readable(pieces) {
     const word = piece.replaceAll(WORD_MARK, "");
     // Punctuation needs no dot, nor do scripts without spaces.
     const letters = /[\p{L}\p{N}]/u.test(word) && !SPACELESS.test(word);
-    const goesOn = index > 0 && !piece.startsWith(WORD_MARK);
+    const goesOn = index > 0 && marked && !piece.startsWith(WORD_MARK);
     return (goesOn && letters ? "·" : "") + (word || "␣");
   });
 }

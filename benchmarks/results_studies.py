@@ -1,0 +1,219 @@
+"""The studies: which variants each compares, and what its page says.
+
+A variant is a recipe: `BASE` and a few keys of its own. Studies that name the
+same variant share its training.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+FILES = {
+    split: [f"{name}.lc.norm.tok.{language}.gz" for language in ("en", "de")]
+    for split, name in (
+        ("train", "train"),
+        ("validation", "val"),
+        ("test", "test_2016_flickr"),
+    )
+}
+
+# How many pairs a trial of a command has.
+QUICK_PAIRS = {"train": 320, "validation": 48, "test": 24}
+
+BASE = {
+    "data": {
+        **FILES,
+        "source_language": "English",
+        "target_language": "German",
+        "source_vocabulary": 5000,
+        "target_vocabulary": 5000,
+    },
+    "model": {
+        "cell": "gru",
+        "units": 256,
+        "embedding_dim": 256,
+        "attention": "additive",
+        "attend": "before",
+        "output_units": 256,
+        "tied_embeddings": True,
+        "dropout": 0.3,
+    },
+    "training": {
+        "batch_size": 64,
+        "learning_rate": 2e-3,
+        "warmup_steps": 400,
+        "patience": 0,
+    },
+    "search": {"beam_size": 5},
+    "monitoring": {"tensorboard": False},
+}
+
+# What makes a variant of the above. Keys of a Transformer begin anew: those
+# of a recurrent model mean nothing to it.
+AFTER = {"model.attend": "after"}
+# Query and key are then of one width, as `dot` needs.
+ONE_WAY = {"model.bidirectional": False}
+
+VARIANTS = {
+    "lengths-attention": {},
+    "lengths-none": {"model.attention": "none"},
+    "score-additive": ONE_WAY,
+    "score-dot": {**ONE_WAY, "model.attention": "dot"},
+    "score-general": {**ONE_WAY, "model.attention": "general"},
+    "score-concat": {**ONE_WAY, "model.attention": "concat"},
+    "score-local_p": {
+        **ONE_WAY,
+        "model.attention": "general",
+        "model.window": "local_p",
+    },
+    **{
+        f"after-{name}": {**AFTER, "model.normalizer": name}
+        for name in (
+            "softmax",
+            "sparsemax",
+            "straight_through",
+            "reinforce",
+            "gumbel",
+            "marginal",
+        )
+    },
+    "after-feeding": {**AFTER, "model.input_feeding": True},
+    "recurrent": {},
+    "transformer": {
+        "model": {
+            "architecture": "transformer",
+            "units": 256,
+            "embedding_dim": 256,
+            "encoder_layers": 2,
+            "decoder_layers": 2,
+            "num_heads": 4,
+            # As many weights as the recurrent model.
+            "feed_forward_units": 256,
+            "tied_embeddings": True,
+            "dropout": 0.3,
+        },
+        "training.learning_rate": 1e-3,
+        "training.warmup_steps": 800,
+    },
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """A comparison.
+
+    Attributes:
+        title: of its page.
+        variants: labels in the table, to names in `VARIANTS`.
+        about: what is compared, for the page.
+        joined: whether sentences are joined, for long inputs.
+    """
+
+    title: str
+    variants: dict[str, str]
+    about: str
+    joined: bool = False
+
+
+def _same(prefix, labels):
+    return {label: f"{prefix}-{label}" for label in labels}
+
+
+STUDIES = {
+    "lengths": Study(
+        "BLEU by the length of the source",
+        {"attention": "lengths-attention", "no attention": "lengths-none"},
+        "With attention and without (after Bahdanau et al. 2014, figure 2). "
+        "Without it, the decoder knows the source from its first state alone.",
+        joined=True,
+    ),
+    "scores": Study(
+        "Scores",
+        _same("score", ("additive", "dot", "general", "concat", "local_p")),
+        "How a query is scored against a key (Bahdanau et al. 2014; Luong et "
+        "al. 2015). `local_p` is the score `general` in the window `local_p`. "
+        "The encoder reads one way in all of them, because `dot` needs queries "
+        "and keys of one width.",
+    ),
+    "hardness": Study(
+        "Soft and hard attention",
+        _same(
+            "after",
+            (
+                *("softmax", "sparsemax", "straight_through"),
+                *("reinforce", "gumbel", "marginal"),
+            ),
+        ),
+        "How scores become alignments: all of the source (`softmax`), a part "
+        "of it (`sparsemax`), or one position, with four ways to learn which. "
+        "The decoder attends after its step, without input feeding, in all of "
+        "them, because `marginal` needs that.",
+    ),
+    "feeding": Study(
+        "Input feeding",
+        {"without": "after-softmax", "with": "after-feeding"},
+        "Whether a step of the decoder knows what the one before looked at "
+        "(Luong et al. 2015, section 3.3). The decoder attends after its step.",
+    ),
+    "transformer": Study(
+        "A recurrent model and a Transformer",
+        {"recurrent": "recurrent", "Transformer": "transformer"},
+        "A recurrent model with additive attention, and a Transformer with "
+        "about as many weights (`keras.layers.MultiHeadAttention`, pre-norm), "
+        "in the same pipeline. The Transformer has a learning rate and a "
+        "warm-up of its own; neither side was tuned. Its search projects all "
+        "that it has seen again at every step, so its sentences per second "
+        "say little of what a Transformer can do.",
+    ),
+}
+
+
+def make_recipe(name, data_dir, seed, *, epochs=0, minutes=0.0, quick=False):
+    """Returns the nested values of a variant's recipe.
+
+    Args:
+        name: a key of `VARIANTS`; also what the recipe is called.
+        data_dir: folder of the data.
+        seed: of the training.
+        epochs: passes over the training pairs. The learning rate falls with a
+            cosine that ends with them.
+        minutes: of training, in place of epochs. No schedule can know where
+            that ends: the rate stays, and a moving average of the weights
+            does instead.
+        quick: a small model of little data, to try the command.
+    """
+    recipe = {section: dict(values) for section, values in BASE.items()}
+    recipe["name"] = name
+    recipe["data"]["folder"] = str(data_dir)
+    recipe["training"]["seed"] = seed
+    if minutes:
+        recipe["training"] |= {
+            "epochs": 1000,
+            "max_minutes": float(minutes),
+            "schedule": "constant",
+            "average": 0.995,
+        }
+    else:
+        recipe["training"]["epochs"] = epochs
+    for key, value in VARIANTS[name].items():
+        section, _, last = key.partition(".")
+        if last:
+            recipe[section][last] = value
+        else:
+            recipe[section] = dict(value)
+    if quick:
+        _shrink(recipe)
+    return recipe
+
+
+def _shrink(recipe):
+    for key in recipe["model"]:
+        if key.endswith(("units", "_dim")):
+            recipe["model"][key] = 32
+    recipe["data"] |= {"source_vocabulary": 300, "target_vocabulary": 300}
+    recipe["data"]["max_train_pairs"] = QUICK_PAIRS["train"]
+    recipe["training"] |= {
+        "warmup_steps": 10,
+        "num_buckets": 1,
+        "jit_compile": False,
+    }

@@ -1,0 +1,186 @@
+"""The page of a study: Markdown, JSON and a plot."""
+
+from __future__ import annotations
+
+import json
+import statistics
+
+COLUMNS = {
+    "BLEU": lambda one: f"{one['bleu']:.2f}",
+    "tokens/s": lambda one: _number(one["tokens_per_second"]),
+    "tokens per processor second": lambda one: _number(
+        one["tokens_per_processor_second"]
+    ),
+    "peak memory, MiB": lambda one: f"{one['peak_memory'] / 2**20:,.0f}",
+    "parameters": lambda one: f"{one['parameters']:,}",
+    "epochs": lambda one: f"{one['epochs']:.2g}",
+    "best epoch": lambda one: str(one["best_epoch"]),
+    "tokens seen": lambda one: f"{one['tokens']:,}",
+    "minutes": lambda one: f"{one['minutes']:.1f}",
+    "sentences/s": lambda one: f"{one['sentences_per_second']:.1f}",
+}
+SHOWN = (  # by the plot: title, key, divisor
+    ("BLEU", "bleu", 1),
+    ("training, tokens per processor second", "tokens_per_processor_second", 1),
+    ("training, peak memory (MiB)", "peak_memory", 2**20),
+)
+
+
+def write_study(out, name, study, content):
+    """Writes `NAME.md`, `NAME.json` and `NAME.png`.
+
+    Args:
+        out: their folder.
+        name: the study's.
+        study: a `Study`.
+        content: `{"command", "settings", "results": {label: measured},
+            "by_length" (of a study of lengths)}`.
+    """
+    from pipelines.files import write_whole
+
+    out.mkdir(parents=True, exist_ok=True)
+    draw = _draw_lengths if study.joined else _draw_bars
+    partial = out / f".{name}.png"
+    draw(content, partial)
+    partial.replace(out / f"{name}.png")
+    text = json.dumps({"study": name, **content}, indent=1) + "\n"
+    write_whole(out / f"{name}.json", text.encode())
+    write_whole(out / f"{name}.md", page(name, study, content).encode())
+
+
+def page(name, study, content):
+    """Returns a study's page, Markdown."""
+    results = content["results"]
+    first = next(iter(results.values()))
+    lines = [f"# {study.title}", "", study.about, "", f"![plot]({name}.png)"]
+    if study.joined:
+        lines += ["", *_lengths_table(content["by_length"])]
+    lines += ["", *table(results), ""]
+    if content["settings"]["quick"]:
+        lines += ["**A trial of the command: these numbers mean nothing.**", ""]
+    lines += [
+        "One seed each, so that small differences may be chance. Training on "
+        "the processors of a machine that does other work too: `tokens/s` are "
+        "real target tokens of a step's wall-clock time, in the median epoch "
+        "after the first; tokens per processor second suffer less from the "
+        "other work. Minutes are wall-clock, with compilation and validation. "
+        "Peak memory is that of the whole training process, TensorFlow "
+        "included. The model of the epoch with the best validation loss "
+        "translates, "
+        f"with a beam of {content['settings']['beam_size']}.",
+        "",
+        "Written by:",
+        "",
+        "```sh",
+        content["command"],
+        "```",
+        "",
+        "| setting | value |",
+        "|---|---|",
+        *(
+            f"| {key.replace('_', ' ')} | {value} |"
+            for key, value in content["settings"].items()
+            if key != "quick"
+        ),
+        f"| test sentences | {first['sentences']:,} |",
+        "| BLEU | `{}` |".format(first["signature"].replace("|", "\\|")),
+        f"| versions | {_versions(first)} |",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def table(results):
+    """Lines of a Markdown table with a row for each variant."""
+    return [
+        f"| | {' | '.join(COLUMNS)} |",
+        "|---" + "|---:" * len(COLUMNS) + "|",
+        *(
+            _row(label, *(cell(one) for cell in COLUMNS.values()))
+            for label, one in results.items()
+        ),
+    ]
+
+
+def _lengths_table(rows):
+    labels = list(rows[0]["bleu"])
+    return [
+        f"| words of the source | sentences | {' | '.join(labels)} |",
+        "|---|---:" + "|---:" * len(labels) + "|",
+        *(
+            _row(
+                "{} to {}".format(*row["words"]),
+                f"{row['sentences']:,}",
+                *(f"{row['bleu'][label]:.2f}" for label in labels),
+            )
+            for row in rows
+        ),
+    ]
+
+
+def _row(*cells):
+    return f"| {' | '.join(cells)} |"
+
+
+def _number(value):
+    return "" if value is None else f"{value:,.0f}"
+
+
+def _versions(measured):
+    named = {"Python": measured["python"], **measured["versions"]}
+    return ", ".join(f"{name} {version}" for name, version in named.items())
+
+
+def _draw_bars(content, path):
+    figure, axes = _figure(len(SHOWN))
+    labels = list(content["results"])
+    for axis, (title, key, divisor) in zip(axes, SHOWN, strict=True):
+        values = [
+            (one[key] or 0) / divisor for one in content["results"].values()
+        ]
+        bars = axis.barh(labels, values, color="C0")
+        axis.bar_label(bars, fmt="%.1f" if key == "bleu" else "%.0f", padding=2)
+        axis.set_title(title, fontsize="medium")
+        axis.margins(x=0.2)
+        axis.invert_yaxis()
+    _save(figure, path)
+
+
+def _draw_lengths(content, path):
+    figure, [axis] = _figure(1)
+    rows = content["by_length"]
+    middle = [statistics.mean(row["words"]) for row in rows]
+    for label in content["results"]:
+        axis.plot(
+            middle, [row["bleu"][label] for row in rows], "o-", label=label
+        )
+    axis.set_xlabel("words of the source")
+    axis.set_ylabel("BLEU")
+    axis.set_ylim(bottom=0)
+    axis.grid(alpha=0.3)
+    axis.legend()
+    _save(figure, path)
+
+
+def _figure(columns):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(
+        1,
+        columns,
+        figsize=(max(4 * columns, 6), 3.5),
+        sharey=True,
+        squeeze=False,
+    )
+    return figure, list(axes[0])
+
+
+def _save(figure, path):
+    import matplotlib.pyplot as plt
+
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+    plt.close(figure)

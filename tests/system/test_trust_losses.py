@@ -1,0 +1,129 @@
+"""A loss that is not a number stops a training and spoils no checkpoint."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+
+from pipelines import tokenizers
+from pipelines.batches import EpochBatches
+from pipelines.checkpoints import (
+    Progress,
+    load_training,
+    not_a_number,
+    save_training,
+)
+from pipelines.corpus import read_parallel, split
+from pipelines.errors import UserError
+from pipelines.run import LAST
+from pipelines.train import train
+from tests.system.test_trust_resume import make_recipe
+
+WORDS = "abcdefghijklmnopqrstuvw"
+
+
+@pytest.fixture
+def numbered(tmp_path):
+    """Every line has a word of its own; two lines are bad, two too long."""
+    lines = [f"{word}\t{word} {word}" for word in WORDS]
+    lines[4] = "no tab"
+    lines[9] = "\tno source"
+    lines[11] = "l l l l l l l l\tl"
+    lines[20] = "u\tu u u u u u u u"
+    path = tmp_path / "pairs.tsv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def line_numbers(corpus, epoch, **options):
+    """The lines of each batch as its tokens say, and as the batches say."""
+    tokenizer = tokenizers.train([" ".join(WORDS)], 40, "whitespace")
+    data = EpochBatches(
+        corpus,
+        tokenizer,
+        tokenizer,
+        batch_size=4,
+        max_source_len=6,
+        max_target_len=6,
+        **options,
+    )
+    read, said = [], []
+    for number, (inputs, _, _) in enumerate(data.epoch(epoch)):
+        words = [
+            tokenizer.pieces([row[0]])[0] for row in inputs["source"].numpy()
+        ]
+        read.append(sorted(WORDS.index(w) + 1 for w in words if w in WORDS))
+        said.append(data.lines(epoch, number))
+    return read, said
+
+
+@pytest.mark.parametrize("epoch", [0, 2])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_batches_know_their_lines(numbered, epoch, shuffle):
+    corpus = read_parallel(numbered)
+    read, said = line_numbers(corpus, epoch, shuffle=shuffle)
+    assert read == said
+    # Lines 5 and 10 are bad, 12 and 21 too long.
+    every = set(range(1, len(WORDS) + 1)) - {5, 10, 12, 21}
+    assert sorted(sum(said, [])) == sorted(every)
+
+
+def test_parts_of_a_file_know_their_lines(numbered):
+    for part in split(read_parallel(numbered), 3, 3):
+        read, said = line_numbers(part, 1)
+        assert read == said and sum(said, [])
+    first = read_parallel(numbered).first(5)
+    read, said = line_numbers(first, 0)
+    assert sorted(sum(said, [])) == [1, 2, 3, 4, 6] and read == said
+
+
+class BreakWeights(keras.callbacks.Callback):
+    """Makes a weight infinite before a batch; notes the words it holds."""
+
+    def __init__(self, batch):
+        super().__init__()
+        self.batch = batch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if batch == self.batch:
+            weights = self.model.trainable_variables[0]
+            weights.assign(np.full(weights.shape, np.nan))
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_not_a_number(tmp_path):
+    # Not in the deterministic mode, which is a switch of the whole process.
+    recipe = make_recipe(tmp_path, "training.deterministic=false")
+    run_dir = tmp_path / "run"
+    with pytest.raises(UserError) as caught:
+        train(recipe, run_dir, extra_callbacks=[BreakWeights(2)])
+    said = str(caught.value)
+    assert "The loss is nan at step 3 (epoch 1, batch 3)" in said
+    assert str(run_dir / LAST) in said
+    lists = re.findall(r"lines (\d+(?:, \d+)*)", said)
+    now, before = ([int(n) for n in one.split(", ")] for one in lists)
+    assert len(now) == len(before) == 8 and not {*now} & {*before}
+    model, progress = load_training(run_dir / LAST)
+    assert (progress.epoch, progress.batch) == (0, 2)
+    assert not_a_number(model) == ""
+
+
+def test_weights_that_are_not_numbers_are_never_saved(tmp_path):
+    model = keras.Sequential([keras.layers.Dense(1, name="last")])
+    model.compile(keras.optimizers.Adam(), "mse")
+    model.build((1, 2))
+    path = tmp_path / LAST
+    save_training(model, Progress(batch=7), path)
+    good = path.read_bytes()
+    model.optimizer.build(model.trainable_variables)
+    for variables in (model.trainable_variables, model.optimizer.variables):
+        variable = variables[-1]
+        value = variable.numpy()
+        variable.assign(np.full(variable.shape, np.inf))
+        with pytest.raises(UserError, match="not finite any more"):
+            save_training(model, Progress(batch=8), path)
+        assert path.read_bytes() == good
+        variable.assign(value)
+    save_training(model, Progress(batch=8), path)
+    assert load_training(path)[1].batch == 8
