@@ -43,8 +43,8 @@ class Monitor(TrainingCurves):
     (BLEU and chrF), BLEU by the length of the source, translations beside
     source and reference, alignments as pictures, and their entropy, peak,
     coverage and monotonicity; against `monitoring.gold_alignments` the
-    alignment error rate of the references. Of hard attention its samples, baseline and
-    reward; after the training the embeddings, in `train/`.
+    alignment error rate of the references. Of hard attention its samples,
+    baseline and reward; after the training the embeddings, in `train/`.
 
     Args:
         log_dir: Folder of the logs.
