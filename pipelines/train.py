@@ -17,6 +17,7 @@ from pipelines.checkpoints import Progress, load_training
 from pipelines.errors import UserError
 from pipelines.recipe import Recipe
 from pipelines.run import LAST, MARK, Run
+from pipelines.run_lock import alone_in
 from pipelines.schedules import WarmupSchedule
 from pipelines.training_loop import fit
 
@@ -62,6 +63,29 @@ def train(
     else:
         tokenizers = task.train_tokenizers(recipe, corpus)
         runs.create(folder, recipe, *tokenizers)
+    with alone_in(folder):
+        _train_in(
+            folder,
+            recipe,
+            (corpus, validation_corpus),
+            tokenizers,
+            console,
+            extra_callbacks or [],
+        )
+    return runs.load(folder)
+
+
+def _train_in(
+    folder: Path,
+    recipe: Recipe,
+    corpora: tuple[Any, Any],
+    tokenizers: tuple[Any, Any],
+    console: Console,
+    extra_callbacks: list[Any],
+) -> None:
+    """Trains in a folder that has its recipe and its vocabularies."""
+    corpus, validation_corpus = corpora
+    task = tasks.get(recipe.task)
     train_batches = task.batches(recipe, corpus, *tokenizers)
     validation = task.batches(
         recipe, validation_corpus, *tokenizers, train_batches
@@ -91,7 +115,7 @@ def train(
             progress,
             tokenizers,
             console,
-            extra_callbacks or [],
+            extra_callbacks,
         )
     console.print(
         f"Training ended: {progress.finished}. Best validation loss "
@@ -101,7 +125,6 @@ def train(
         highlight=False,
         soft_wrap=True,
     )
-    return runs.load(folder)
 
 
 def _build(recipe: Recipe, tokenizers: tuple[Any, Any]) -> Any:

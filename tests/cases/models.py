@@ -55,6 +55,13 @@ def make_tied_model():
     )
 
 
+def make_hearing_model():
+    """In training, a decoder that hears nothing but its own words."""
+    model = make_token_model()
+    config = {**model.get_config(), "scheduled_sampling": 1.0}
+    return ka.EncoderDecoder.from_config(config)
+
+
 def make_float_model():
     """Floats in, floats out."""
     return ka.EncoderDecoder(
@@ -94,5 +101,8 @@ MODELS = [
     token_case("model-hard", attention="hard"),
     token_case("model-no-attention", attention="none", has_alignments=False),
     ModelCase("model-tied", make_tied_model, target_dim=None, source_dim=None),
+    ModelCase(
+        "model-hearing", make_hearing_model, target_dim=None, source_dim=None
+    ),
     ModelCase("model-floats", make_float_model),
 ]

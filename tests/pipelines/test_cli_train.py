@@ -5,6 +5,7 @@ import resource
 import pytest
 
 from pipelines.cli import run_command
+from pipelines.run_lock import alone_in
 from tests.pipelines.command_line import command, finish
 
 
@@ -80,6 +81,16 @@ def test_run_folders_that_cannot_be(trained, tmp_path, capsys):
         assert str(run_dir) in said[-1]
     assert (tmp_path / "file").read_text() == "mine"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.slow
+def test_one_training_at_a_time(trained, capsys):
+    folder, arguments, _ = trained
+    with alone_in(folder / "run"):
+        assert run_command([*map(str, arguments)]) == 2
+    *_, error = capsys.readouterr().err.strip().splitlines()
+    assert error.startswith("Error: Another training is at work")
+    assert run_command([*map(str, arguments)]) == 0
 
 
 @pytest.mark.slow
