@@ -115,7 +115,10 @@ def test_bad_lines_are_left_out_with_their_numbers(tmp_path):
         (b"", "No usable pronunciation"),
         (b";;; only this\n", "No usable pronunciation"),
         (b"CAT\nDOG\n", "2 no phones (lines 1, 2)"),
-        (gzip.compress(b"CAT  K AE T\n" * 99)[:-9], "damaged or truncated"),
+        (
+            gzip.compress(b"CAT  K AE T\n" * 99, mtime=0)[:-9],
+            "damaged or truncated",
+        ),
         ("CAT  K AE T\n".encode("utf-16"), "UTF-16"),
     ],
 )
