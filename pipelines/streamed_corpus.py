@@ -145,16 +145,13 @@ def read_stream(
     Raises:
         UserError: If a file cannot be read, or its beginning has no pair.
     """
-    single = isinstance(paths, (str, Path))
-    name = (
-        Path(paths).name  # type: ignore[arg-type]
-        if single
-        else " and ".join(Path(path).name for path in paths)  # type: ignore[union-attr]
-    )
     width = 2
-    if single:
-        beginning = itertools.islice(_lines(Path(paths)), 10 * CHUNK)  # type: ignore[arg-type]
+    if isinstance(paths, (str, Path)):
+        name = Path(paths).name
+        beginning = itertools.islice(_lines(Path(paths)), 10 * CHUNK)
         width = usual_width(list(beginning), columns)
+    else:
+        name = " and ".join(Path(path).name for path in paths)
     corpus = StreamedCorpus(
         [],
         [],

@@ -163,12 +163,16 @@ def test_a_good_file_passes(good, check, settings, tmp_path):
         assert 0 < one.score_error < one.max_score_error
 
 
-@pytest.mark.parametrize(
-    "damage", [flipped, scales_doubled, shifted, zeroed, all_scales_off]
-)
+@pytest.mark.parametrize("damage", [flipped, scales_doubled, shifted])
 def test_a_damaged_file_fails(good, check, settings, tmp_path, damage):
-    if settings.quantize == "int4" and damage in (zeroed, all_scales_off):
-        # In this model they change little: a good int4 file may err as much.
-        pytest.skip("within int4's limits, which are ten times as wide")
+    with pytest.raises(ExportError, match="does not answer as its model"):
+        check(damaged(good, tmp_path / "m.tflite", settings, damage))
+
+
+# In this model these change little, and a good int4 file may err as much:
+# docs/export_cost.md says so.
+@pytest.mark.parametrize("damage", [zeroed, all_scales_off])
+@pytest.mark.parametrize("settings", ["int8"], indirect=True)
+def test_a_little_damage_fails(good, check, settings, tmp_path, damage):
     with pytest.raises(ExportError, match="does not answer as its model"):
         check(damaged(good, tmp_path / "m.tflite", settings, damage))
