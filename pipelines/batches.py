@@ -1,6 +1,7 @@
 """Batches for training and validation, put together from transforms."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -206,19 +207,29 @@ class EpochBatches:
 
     def report(self) -> str:
         """Sums up on one line how many pairs and batches there are."""
-        dropped = (
-            f" {self.num_dropped:,} pairs were too long and are left out."
-            if self.num_dropped
-            else ""
-        )
-        lengths = ", ".join(
-            f"{source}/{target}" for source, target in self.boundaries
-        )
-        return (
-            f"{self.name}: {self.num_pairs:,} pairs in {self.num_batches:,} "
-            f"batches of {self.batch_size}, padded to {lengths} "
-            f"source/target tokens.{dropped}"
-        )
+        return describe(self)
+
+
+def describe(batches: Any, how: str = "") -> str:
+    """Says in a sentence or two how many pairs and batches there are.
+
+    Args:
+        batches: An `EpochBatches`, or what is like one.
+        how: What else there is to say of the batches.
+    """
+    dropped = (
+        f" {batches.num_dropped:,} pairs were too long and are left out."
+        if batches.num_dropped
+        else ""
+    )
+    lengths = ", ".join(
+        f"{source}/{target}" for source, target in batches.boundaries
+    )
+    return (
+        f"{batches.name}: {batches.num_pairs:,} pairs in "
+        f"{batches.num_batches:,} batches of {batches.batch_size}, padded to "
+        f"{lengths} source/target tokens{how}.{dropped}"
+    )
 
 
 def batches(

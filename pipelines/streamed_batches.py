@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines import tokenizers, transforms
+from pipelines.batches import describe
 from pipelines.boundaries import bucket_numbers, choose_boundaries
 from pipelines.errors import UserError
 from pipelines.streamed_corpus import HEAD, LineCounts, StreamedCorpus
@@ -137,20 +138,8 @@ class StreamedBatches:
 
     def report(self) -> str:
         """Sums up on one line how many pairs and batches there are."""
-        dropped = (
-            f" {self.num_dropped:,} pairs were too long and are left out."
-            if self.num_dropped
-            else ""
-        )
-        lengths = ", ".join(
-            f"{source}/{target}" for source, target in self.boundaries
-        )
-        return (
-            f"{self.name}: {self.num_pairs:,} pairs in {self.num_batches:,} "
-            f"batches of {self.batch_size}, padded to {lengths} "
-            f"source/target tokens, streamed through a buffer of "
-            f"{self.shuffle_buffer:,} pairs.{dropped}{self._counts.report()}"
-        )
+        how = f", streamed through a buffer of {self.shuffle_buffer:,} pairs"
+        return f"{describe(self, how)}{self._counts.report()}"
 
     def _tokens(self, counts: LineCounts | None = None) -> tf.data.Dataset:
         """Line numbers and tokens, a piece of the corpus at a time.

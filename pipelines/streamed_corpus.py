@@ -6,7 +6,7 @@ import itertools
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from pipelines.corpus import (
     NUM_LINES_SHOWN,
@@ -213,9 +213,9 @@ def _lines(path: Path) -> Iterator[str | None]:
         with open(path, "rb") as file:
             beginning = file.read(4)
             file.seek(0)
-            source: BinaryIO = file
+            source: IO[bytes] | gzip.GzipFile = file
             if beginning.startswith(GZIP_MAGIC):
-                source = gzip.open(file)  # type: ignore[assignment]
+                source = gzip.GzipFile(fileobj=file)
                 beginning = source.read(4)
                 source.seek(0)
             if beginning.startswith(UTF16_MARKS):
