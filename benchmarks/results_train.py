@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import platform
 import resource
 import statistics
@@ -84,6 +85,7 @@ def train_variant(recipe, folder, limit):
         "parameters": run.model.count_params(),
         **training(read_log(folder), batches),
         **translating(run, folder, limit),
+        "processors": processors(),
         "python": platform.python_version(),
         "versions": {
             name: importlib.metadata.version(name) for name in PACKAGES
@@ -95,6 +97,13 @@ def train_variant(recipe, folder, limit):
 def clocks():
     """Seconds that have passed, and that processors worked for this program."""
     return time.perf_counter(), time.process_time()
+
+
+def processors():
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
 
 
 def peak_memory():

@@ -82,6 +82,7 @@ def page(name, study, content):
             for key, value in content["settings"].items()
             if key != "quick"
         ),
+        f"| processors | {first['processors']} |",
         f"| test sentences | {first['sentences']:,} |",
         "| BLEU | `{}` |".format(first["signature"].replace("|", "\\|")),
         f"| versions | {_versions(first)} |",

@@ -79,6 +79,7 @@ def fake_train(recipe, folder, limit):
             "truncated": 0,
             "sentences_per_second": 7.0,
             "python": "3",
+            "processors": 2,
             "versions": {"keras": "3"},
         },
     )
