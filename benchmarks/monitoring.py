@@ -3,8 +3,8 @@
     python benchmarks/monitoring.py runs/multi30k
 
 Two models of a trained run train on the same batches in turn, one with
-`pipelines.monitoring.Monitor` and one without; then what the monitor does
-after an epoch, and after the training, is timed by itself. From a trained
+`pipelines.tensorboard.monitor.Monitor` and one without; then what the monitor
+does after an epoch, and after the training, is timed by itself. From a trained
 run, because translations of an untrained model are as long as they may be.
 The share is of the steps alone: validation, checkpoints and compilation, which
 make a training longer, are left out.
@@ -57,9 +57,9 @@ def load_side(folder):
 
 def make_monitor(run, batches, folder):
     """The monitor of a training, which looks only when it is told to."""
-    from pipelines import scoring
-    from pipelines.monitoring import Monitor
+    from pipelines.evaluation import scoring
     from pipelines.search_options import SearchOptions
+    from pipelines.tensorboard.monitor import Monitor
 
     greedy = SearchOptions(beam_size=1)
     settings = dataclasses.replace(

@@ -81,7 +81,7 @@ def make_data(source_dir, target_dir, seed, most_pairs):
 
 def read_pairs(paths):
     """Reads parallel files as the pipelines do, without the bad lines."""
-    from pipelines.corpus import read_parallel
+    from pipelines.data.corpus import read_parallel
 
     corpus = read_parallel(paths)
     return list(zip(corpus.sources, corpus.targets, strict=True))

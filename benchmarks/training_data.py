@@ -80,8 +80,8 @@ def read(folder, batch_size, limit=None):
     Returns:
         The `Data`.
     """
-    from pipelines.batches import EpochBatches
-    from pipelines.corpus import Corpus
+    from pipelines.data.batches import EpochBatches
+    from pipelines.data.corpus import Corpus
     from pipelines.tokenizers import train
 
     sides = []

@@ -16,7 +16,11 @@ import training_worker
 from training_reckoning import LARGE, STEP
 
 import keras_attention as ka
-from pipelines.losses import Perplexity, SmoothedCrossentropy, TokenAccuracy
+from pipelines.training.losses import (
+    Perplexity,
+    SmoothedCrossentropy,
+    TokenAccuracy,
+)
 
 layers = keras.layers
 

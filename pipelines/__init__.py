@@ -10,11 +10,11 @@ def __getattr__(name: str) -> object:
 
         return load
     if name == "AttentionMonitor":
-        from pipelines.attention_monitor import AttentionMonitor
+        from pipelines.tensorboard.attention_monitor import AttentionMonitor
 
         return AttentionMonitor
     if name == "record_alignments":
-        from pipelines.monitor_record import record_alignments
+        from pipelines.tensorboard.record import record_alignments
 
         return record_alignments
     raise AttributeError(f"module 'pipelines' has no attribute {name!r}")

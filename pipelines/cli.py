@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from export.errors import ExportError
-from pipelines import cli_evaluate, cli_show, cli_train, cli_translate
-from pipelines import cli_options as options
+from pipelines.commands import evaluate, options, show, train, translate
 from pipelines.errors import UserError
 from pipelines.files import read_lines
 from pipelines.terminal import fail, guarded, version
@@ -57,10 +56,10 @@ def common(
     """
 
 
-app.command()(command(cli_train.train))
-app.command()(command(cli_evaluate.evaluate))
-app.command()(command(cli_translate.translate))
-app.command()(command(cli_translate.score))
+app.command()(command(train.train))
+app.command()(command(evaluate.evaluate))
+app.command()(command(translate.translate))
+app.command()(command(translate.score))
 
 
 @app.command()
@@ -102,8 +101,8 @@ def export(
     _print_report(report)
 
 
-app.command()(command(cli_show.plot))
-app.command(name="recipes")(command(cli_show.list_recipes))
+app.command()(command(show.plot))
+app.command(name="recipes")(command(show.list_recipes))
 
 
 def export_run(
@@ -135,7 +134,7 @@ def export_run(
     """
     from export.exporters import export_model
     from pipelines import task as tasks
-    from pipelines.measures import Scoring
+    from pipelines.evaluation.measures import Scoring
 
     if run.recipe.model.architecture == "transformer":
         raise ExportError(

@@ -26,7 +26,7 @@ from pipelines.recipe import load_recipe, override
 from pipelines.terminal import guarded, prepare_tensorflow, progress_bar
 
 if TYPE_CHECKING:
-    from pipelines.results import Results
+    from pipelines.evaluation.results import Results
     from pipelines.run import Run
     from pipelines.translation import Translation
 
@@ -65,7 +65,7 @@ def demo(
         _delete(folder)
     prepare_tensorflow()
     from pipelines.evaluate import evaluate
-    from pipelines.results import results_table
+    from pipelines.evaluation.results import results_table
     from pipelines.train import train
 
     _headline(console, "1. Training")
@@ -145,7 +145,7 @@ def _plain(text: str) -> Any:
 
 def _draw(run: Run, translations: Sequence[Translation]) -> Path | None:
     """Draws a translation that is surer than others, and not short."""
-    from pipelines.plot import save_alignment
+    from pipelines.plots.heat_map import save_alignment
 
     usable = [one for one in translations if one.alignments is not None]
     if not usable:

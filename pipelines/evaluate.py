@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines import task as tasks
 from pipelines.errors import UserError
+from pipelines.evaluation.measures import Measures, Scoring
+from pipelines.evaluation.results import Results, read_results, write_results
 from pipelines.files import write_whole
-from pipelines.measures import Measures, Scoring
-from pipelines.results import Results, read_results, write_results
 from pipelines.search_options import RECIPES_SEARCH, SearchOptions
 
 if TYPE_CHECKING:
-    from pipelines.corpus import Corpus
+    from pipelines.data.corpus import Corpus
     from pipelines.run import Run
     from pipelines.translation import Translation
 
@@ -80,7 +80,7 @@ def evaluate(
         progress,
     )
     if not shuffle_memories:
-        from pipelines.likelihood import likelihood
+        from pipelines.evaluation.likelihood import likelihood
 
         fit = likelihood(run, corpus)
         results = dataclasses.replace(

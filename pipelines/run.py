@@ -13,7 +13,7 @@ import tensorflow as tf
 from pipelines import recipe as recipes
 from pipelines import task as tasks
 from pipelines import tokenizers
-from pipelines.corpus import Corpus
+from pipelines.data.corpus import Corpus
 from pipelines.errors import UserError
 from pipelines.files import write_whole
 from pipelines.recipe import Recipe

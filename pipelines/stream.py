@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Any
 
+from pipelines.commands.translation_lines import Lines, text_lines, truncation
 from pipelines.search_options import RECIPES_SEARCH, SearchOptions
-from pipelines.translation_lines import Lines, text_lines, truncation
 
 if TYPE_CHECKING:
     from pipelines.run import Run
@@ -43,7 +43,7 @@ def translate_stream(
         options: How to search; otherwise as the recipe says.
         batch_size: Sentences at a time.
         lines: What to write for the translations of a line, one line or
-            several; see `pipelines.translation_lines`.
+            several; see `pipelines.commands.translation_lines`.
 
     Example:
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.corpus import Corpus
+from pipelines.data.corpus import Corpus
 from pipelines.errors import UserError
-from pipelines.measures import Measures, Scoring
+from pipelines.evaluation.measures import Measures, Scoring
 from pipelines.recipe import Recipe
 
 

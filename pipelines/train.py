@@ -12,14 +12,14 @@ from rich.console import Console
 from pipelines import recipe as recipes
 from pipelines import run as runs
 from pipelines import task as tasks
-from pipelines.batches import EpochBatches
-from pipelines.checkpoints import Progress, load_training
+from pipelines.data.batches import EpochBatches
 from pipelines.errors import UserError
 from pipelines.recipe import Recipe
 from pipelines.run import LAST, MARK, Run
-from pipelines.run_lock import alone_in
-from pipelines.schedules import WarmupSchedule
-from pipelines.training_loop import fit
+from pipelines.training.checkpoints import Progress, load_training
+from pipelines.training.loop import fit
+from pipelines.training.run_lock import alone_in
+from pipelines.training.schedules import WarmupSchedule
 
 # Keys that may change when a training is resumed.
 FREE = ("name", "training.max_minutes", "training.save_every_steps")

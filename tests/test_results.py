@@ -9,7 +9,7 @@ import matplotlib.image
 import pytest
 
 from pipelines import recipe as recipes
-from pipelines.model import build_model
+from pipelines.models.build import build_model
 from tests.pipelines.command_line import good_lines
 
 FOLDER = pathlib.Path(__file__).parent.parent / "benchmarks"

@@ -30,8 +30,8 @@ import numpy as np  # noqa: E402
 
 import pipelines.tasks  # noqa: E402, F401 (now, not in each process)
 from pipelines import recipe as recipes  # noqa: E402
-from pipelines.checkpoints import load_training  # noqa: E402
 from pipelines.train import train  # noqa: E402
+from pipelines.training.checkpoints import load_training  # noqa: E402
 from tests.pipelines.command_line import good_lines  # noqa: E402
 
 

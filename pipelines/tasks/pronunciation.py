@@ -4,10 +4,10 @@ import logging
 from pathlib import Path
 
 from pipelines import tokenizers
-from pipelines.corpus import Corpus
+from pipelines.data.corpus import Corpus
+from pipelines.data.pronunciations import read_pronunciations, split_words
 from pipelines.errors import UserError
-from pipelines.pronunciation import read_pronunciations, split_words
-from pipelines.pronunciation_measures import PronunciationMeasures
+from pipelines.evaluation.pronunciation_measures import PronunciationMeasures
 from pipelines.recipe import Recipe
 from pipelines.recipe_sections import DataRecipe
 from pipelines.task import Task

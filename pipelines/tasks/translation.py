@@ -4,16 +4,21 @@ import logging
 
 import keras
 
-from pipelines import model, tokenizers
-from pipelines.batches import EpochBatches
-from pipelines.corpus import Corpus, read_parallel, split
+from pipelines import tokenizers
+from pipelines.data.batches import EpochBatches
+from pipelines.data.corpus import Corpus, read_parallel, split
+from pipelines.data.streamed_batches import StreamedBatches
+from pipelines.data.streamed_corpus import StreamedCorpus, read_stream
 from pipelines.errors import UserError
-from pipelines.losses import Perplexity, SmoothedCrossentropy, TokenAccuracy
-from pipelines.measures import TextMeasures
+from pipelines.evaluation.measures import TextMeasures
+from pipelines.models import build
 from pipelines.recipe import Recipe
-from pipelines.streamed_batches import StreamedBatches
-from pipelines.streamed_corpus import StreamedCorpus, read_stream
 from pipelines.task import Task
+from pipelines.training.losses import (
+    Perplexity,
+    SmoothedCrossentropy,
+    TokenAccuracy,
+)
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +85,7 @@ def build_model(
     target_tokenizer: tokenizers.Tokenizer,
 ) -> keras.Model:
     """Makes the model for the vocabularies as they turned out."""
-    return model.build_model(
+    return build.build_model(
         recipe.model,
         source_tokenizer.vocabulary_size,
         target_tokenizer.vocabulary_size,

@@ -170,7 +170,7 @@ def test_the_same_answers_as_python(driven, model, typed, search):
 
 
 def test_the_pieces_are_named_as_in_plots(driven, model, typed):
-    from pipelines.plot_text import readable
+    from pipelines.plots.words import readable
 
     expected = Translator(model).translate(typed)
     for shown, answer in zip(driven["greedy"], expected, strict=True):

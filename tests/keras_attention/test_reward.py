@@ -9,7 +9,7 @@ import pytest
 import keras_attention as ka
 from keras_attention import normalizers, reward_mixin
 from keras_attention.step_losses import InseparableLoss
-from pipelines.losses import SmoothedCrossentropy
+from pipelines.training.losses import SmoothedCrossentropy
 from tests.backends import needs_compiler, needs_values_in_training
 from tests.tensors import numpy, randomize
 

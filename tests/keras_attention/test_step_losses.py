@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_attention.step_losses import InseparableLoss, split_loss
-from pipelines.losses import SmoothedCrossentropy
+from pipelines.training.losses import SmoothedCrossentropy
 from tests.tensors import numpy
 
 BATCH, TARGET, SOURCE, CLASSES = 2, 3, 5, 7

@@ -5,7 +5,7 @@ import resource
 import pytest
 
 from pipelines.cli import run_command
-from pipelines.run_lock import alone_in
+from pipelines.training.run_lock import alone_in
 from tests.pipelines.command_line import command, finish
 
 

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import pytest
 
-from pipelines import cli_options
 from pipelines.cli import run_command
-from pipelines.likelihood import likelihood
+from pipelines.commands import options
+from pipelines.evaluation.likelihood import likelihood
 from pipelines.search_options import SearchOptions
 from tests.pipelines.command_line import command
 from tests.pipelines.tiny_run import SOURCES, TARGETS, make_run
@@ -40,7 +40,7 @@ class Input:
 @pytest.fixture
 def say(run, monkeypatch, capsys):
     """Runs a command on the tiny run; returns the lines that it prints."""
-    monkeypatch.setattr(cli_options, "load_run", lambda folder: run)
+    monkeypatch.setattr(options, "load_run", lambda folder: run)
 
     def call(name, *arguments, content=LINES):
         monkeypatch.setattr("sys.stdin", Input(content))

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pipelines.corpus import Corpus, Problem, read_parallel, split
+from pipelines.data.corpus import Corpus, Problem, read_parallel, split
 from pipelines.errors import UserError
 from pipelines.files import read_lines, write_whole
 from pipelines.recipe import load_recipe

@@ -6,12 +6,12 @@ import pytest
 import tensorflow as tf
 
 from keras_attention.encoder_decoder import Memory
-from pipelines import likelihood as likelihoods
-from pipelines.corpus import Corpus
+from pipelines.data.corpus import Corpus
 from pipelines.errors import UserError
 from pipelines.evaluate import compare_widths, evaluate, swap_memories
-from pipelines.likelihood import Likelihood, likelihood
-from pipelines.results import results_table, widths_table
+from pipelines.evaluation import likelihood as likelihoods
+from pipelines.evaluation.likelihood import Likelihood, likelihood
+from pipelines.evaluation.results import results_table, widths_table
 from pipelines.search_options import SearchOptions
 from tests.pipelines.tiny_run import (
     SOURCES,

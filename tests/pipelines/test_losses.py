@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines import losses
-from pipelines.losses import Perplexity, SmoothedCrossentropy, TokenAccuracy
+from pipelines.training import losses
+from pipelines.training.losses import (
+    Perplexity,
+    SmoothedCrossentropy,
+    TokenAccuracy,
+)
 
 CLASSES = 11
 

@@ -5,12 +5,12 @@ import json
 import pytest
 import sacrebleu
 
-from pipelines import cli_options
-from pipelines import likelihood as likelihoods
 from pipelines.cli import run_command
+from pipelines.commands import options
 from pipelines.errors import UserError
-from pipelines.likelihood import Likelihood
-from pipelines.measures import TOKENIZERS, Scoring, TextMeasures
+from pipelines.evaluation import likelihood as likelihoods
+from pipelines.evaluation.likelihood import Likelihood
+from pipelines.evaluation.measures import TOKENIZERS, Scoring, TextMeasures
 from tests.pipelines.tiny_run import SOURCES, fake_translation, make_run
 
 # Tokenised, with case, and full stops that are tokens of their own.
@@ -50,7 +50,7 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setattr(
         likelihoods, "likelihood", lambda run, corpus: Likelihood(1, 0.0, 0)
     )
-    monkeypatch.setattr(cli_options, "load_run", lambda folder: made)
+    monkeypatch.setattr(options, "load_run", lambda folder: made)
     return made
 
 

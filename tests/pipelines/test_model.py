@@ -5,7 +5,7 @@ import pytest
 from keras_attention import normalizers, scores, windows
 from pipelines import recipe_sections
 from pipelines.errors import UserError
-from pipelines.model import build_model
+from pipelines.models.build import build_model
 from pipelines.recipe_sections import ModelRecipe
 from tests.pipelines.tiny_run import make_run
 

@@ -6,18 +6,18 @@ import tensorflow as tf
 from google.protobuf import text_format
 from tensorboard.plugins.projector import ProjectorConfig
 
-from pipelines import monitor_embeddings
+from pipelines.tensorboard import embeddings
 
 VECTORS = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
 LABELS = ["a", "b c", "\t", "", "é\n"]
 
 
 def test_vectors_and_labels(tmp_path, monkeypatch):
-    monkeypatch.setattr(monitor_embeddings, "MOST_VECTORS", 4)
+    monkeypatch.setattr(embeddings, "MOST_VECTORS", 4)
     folder = tmp_path / "here"
     folder.mkdir()
     for _ in range(2):  # The second time replaces the first.
-        monitor_embeddings.write_embeddings(
+        embeddings.write_embeddings(
             folder, {"words": (VECTORS, LABELS), "other": (VECTORS, LABELS)}
         )
     folder = folder.rename(tmp_path / "moved")
@@ -35,6 +35,4 @@ def test_vectors_and_labels(tmp_path, monkeypatch):
 
 def test_a_label_for_each_vector(tmp_path):
     with pytest.raises(ValueError, match="words has 5 vectors. Received: 4"):
-        monitor_embeddings.write_embeddings(
-            tmp_path, {"words": (VECTORS, LABELS[:4])}
-        )
+        embeddings.write_embeddings(tmp_path, {"words": (VECTORS, LABELS[:4])})

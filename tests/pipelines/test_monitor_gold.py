@@ -5,9 +5,9 @@ import gzip
 import numpy as np
 import pytest
 
-from pipelines import monitor_gold
-from pipelines.corpus import Corpus, Problem
+from pipelines.data.corpus import Corpus, Problem
 from pipelines.errors import UserError
+from pipelines.tensorboard import gold
 
 CORPUS = Corpus(["a b c", "d"], ["x y", "z"], [Problem(2, "empty source")])
 
@@ -20,12 +20,12 @@ def write(folder, text):
 
 def test_a_file(tmp_path):
     path = write(tmp_path, "0-0 2-1 1?1\nleft out\n\n")
-    first, second = monitor_gold.read_links(path, CORPUS)
+    first, second = gold.read_links(path, CORPUS)
     assert first == ({(0, 0), (2, 1)}, {(1, 1)})
     assert second == (set(), set())
     packed = tmp_path / "links.gz"
     packed.write_bytes(gzip.compress(path.read_bytes()))
-    assert monitor_gold.read_links(packed, CORPUS) == [first, second]
+    assert gold.read_links(packed, CORPUS) == [first, second]
 
 
 @pytest.mark.parametrize(
@@ -39,12 +39,12 @@ def test_a_file(tmp_path):
 )
 def test_a_file_that_does_not_fit(tmp_path, text, message):
     with pytest.raises(UserError, match=message):
-        monitor_gold.read_links(write(tmp_path, text), CORPUS)
+        gold.read_links(write(tmp_path, text), CORPUS)
 
 
 def test_a_file_that_is_missing(tmp_path):
     with pytest.raises(UserError):
-        monitor_gold.read_links(tmp_path / "none", CORPUS)
+        gold.read_links(tmp_path / "none", CORPUS)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_words_of_tokens(text, pieces):
     begins = [n for n, one in enumerate(pieces) if one.startswith("▁")]
     ends = [*begins, len(pieces) - 1] if begins else range(len(pieces))
     ends = sorted({0, *ends})
-    found = monitor_gold.between_words(
+    found = gold.between_words(
         alignments, (text, pieces), ("one two", ["▁one", "▁t", "wo"])
     )
     columns = [
@@ -82,17 +82,14 @@ def test_tokens_that_are_no_words():
     pieces = ["▁a", "▁b", "▁c", "</s>"]
     alignments = np.ones((1, 4))
     one = "x", ["▁x"]
-    assert monitor_gold.between_words(alignments, ("a b", pieces), one) is None
-    assert monitor_gold.between_words(alignments.T, one, ("", [])) is None
+    assert gold.between_words(alignments, ("a b", pieces), one) is None
+    assert gold.between_words(alignments.T, one, ("", [])) is None
 
 
 def test_links_of_alignments():
     alignments = np.array([[0.1, 0.9], [0.0, 0.0], [0.6, 0.4]])
-    assert monitor_gold.best_links(alignments) == {(1, 0), (0, 2)}
+    assert gold.best_links(alignments) == {(1, 0), (0, 2)}
 
 
 def test_no_links_are_no_errors():
-    assert (
-        monitor_gold.error_rate([frozenset()], [monitor_gold.parse_links("")])
-        == 0
-    )
+    assert gold.error_rate([frozenset()], [gold.parse_links("")]) == 0

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from pipelines.monitor_curves import TrainingCurves
+from pipelines.tensorboard.curves import TrainingCurves
 from tests.pipelines.events import read, scalars
 
 X = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")

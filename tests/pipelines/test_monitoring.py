@@ -7,12 +7,12 @@ import pytest
 import sacrebleu
 import tensorflow as tf
 
-from pipelines import scoring
-from pipelines.corpus import Corpus, Problem
+from pipelines.data.corpus import Corpus, Problem
 from pipelines.errors import UserError
-from pipelines.monitoring import Monitor
+from pipelines.evaluation import scoring
 from pipelines.recipe import Recipe, override
 from pipelines.search_options import SearchOptions
+from pipelines.tensorboard.monitor import Monitor
 from tests import reference
 from tests.pipelines.events import read, scalars
 from tests.pipelines.tiny_run import (

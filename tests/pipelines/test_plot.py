@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from pipelines.errors import UserError
-from pipelines.plot import (
+from pipelines.plots.heat_map import (
     alignment_figure,
     alignment_pixels,
     picture_format,
     save_alignment,
 )
-from pipelines.plot_text import choose_fonts, readable, replace_missing, wrap
+from pipelines.plots.words import choose_fonts, readable, replace_missing, wrap
 from pipelines.run import Translation
 
 

@@ -7,17 +7,21 @@ import random
 
 import pytest
 
-from pipelines import measures, pronunciation, pronunciation_measures
-from pipelines.corpus import Problem
-from pipelines.errors import UserError
-from pipelines.measures import Scoring
-from pipelines.pronunciation import (
+from pipelines.data import pronunciations
+from pipelines.data.corpus import Problem
+from pipelines.data.pronunciations import (
     by_word,
     first_words,
     read_pronunciations,
     split_words,
 )
-from pipelines.pronunciation_measures import PronunciationMeasures, nearest
+from pipelines.errors import UserError
+from pipelines.evaluation import measures, pronunciation_measures
+from pipelines.evaluation.measures import Scoring
+from pipelines.evaluation.pronunciation_measures import (
+    PronunciationMeasures,
+    nearest,
+)
 
 LISTED = {
     "READ": ["R IY D", "R EH D"],
@@ -41,7 +45,7 @@ def pairs(corpus):
 
 
 @pytest.mark.parametrize(
-    "module", [measures, pronunciation, pronunciation_measures]
+    "module", [measures, pronunciations, pronunciation_measures]
 )
 def test_examples(module):
     result = doctest.testmod(module)

@@ -8,15 +8,16 @@ from pathlib import Path
 import keras
 import pytest
 
-from pipelines import cli_options, likelihood
 from pipelines import recipe as recipes
 from pipelines import run as runs
 from pipelines import task as tasks
 from pipelines.cli import export_run, run_command
+from pipelines.commands import options
+from pipelines.data.pronunciations import by_word
 from pipelines.errors import UserError
 from pipelines.evaluate import evaluate
-from pipelines.likelihood import Likelihood
-from pipelines.pronunciation import by_word
+from pipelines.evaluation import likelihood
+from pipelines.evaluation.likelihood import Likelihood
 from pipelines.run import load
 from tests.pipelines.tiny_run import fake_translation
 
@@ -75,7 +76,7 @@ def answering(tmp_path, monkeypatch):
         return [fake_translation(text, ANSWERS[text]) for text in texts]
 
     monkeypatch.setattr(run, "translate", translate)
-    monkeypatch.setattr(cli_options, "load_run", lambda folder: run)
+    monkeypatch.setattr(options, "load_run", lambda folder: run)
     monkeypatch.setattr(
         likelihood,
         "likelihood",

@@ -9,7 +9,8 @@ import pytest
 
 from keras_attention import search
 from pipelines import recipe as recipes
-from pipelines import search_options, translation_lines
+from pipelines import search_options
+from pipelines.commands import translation_lines
 from pipelines.errors import UserError
 from pipelines.run import Run
 from pipelines.search_options import SearchOptions, words_to_ids

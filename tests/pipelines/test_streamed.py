@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from pipelines import tokenizers
-from pipelines.batches import EpochBatches
-from pipelines.corpus import read_parallel
+from pipelines.data.batches import EpochBatches
+from pipelines.data.corpus import read_parallel
+from pipelines.data.streamed_batches import StreamedBatches
+from pipelines.data.streamed_corpus import LineCounts, read_stream
 from pipelines.errors import UserError
-from pipelines.streamed_batches import StreamedBatches
-from pipelines.streamed_corpus import LineCounts, read_stream
 
 NUM_LINES = 53
 OPTIONS = {"batch_size": 4, "max_source_len": 7, "max_target_len": 9}

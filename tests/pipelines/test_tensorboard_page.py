@@ -58,7 +58,7 @@ def test_the_pictures_are_there_and_small():
 
 @pytest.mark.parametrize("name", ["gold", "record", "statistics", "tables"])
 def test_examples(name):
-    module = importlib.import_module(f"pipelines.monitor_{name}")
+    module = importlib.import_module(f"pipelines.tensorboard.{name}")
     outcome = doctest.testmod(
         module,
         extraglobs={

@@ -4,7 +4,7 @@ import unicodedata
 import pytest
 import tensorflow as tf
 
-from pipelines.corpus import read_parallel
+from pipelines.data.corpus import read_parallel
 from pipelines.errors import UserError
 from pipelines.recipe import load_recipe
 from pipelines.text import SubwordTokenizer

@@ -10,10 +10,10 @@ from pipelines import run as runs
 from pipelines.cli import export_run
 from pipelines.errors import UserError
 from pipelines.evaluate import evaluate
-from pipelines.model import build_model
+from pipelines.models.build import build_model
+from pipelines.models.transformer import Transformer, positions
 from pipelines.recipe_sections import ModelRecipe
 from pipelines.train import train
-from pipelines.transformer import Transformer, positions
 from tests.pipelines.command_line import command, finish, good_lines
 
 SOURCE = np.array([[5, 7, 3, 2, 0], [4, 4, 9, 8, 2]], "int32")
@@ -163,7 +163,7 @@ def test_it_trains_and_is_searched_by_a_beam(trained):
     np.testing.assert_allclose(first.alignments.sum(axis=1), 1, atol=1e-5)
     # What the search says it is worth is what teacher forcing finds.
     [given] = trained.translate([first.source])
-    from pipelines import scoring
+    from pipelines.evaluation import scoring
 
     [forced] = scoring.score(trained, [first.source], [given.text])
     length = len(given.target_pieces)

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines import batches as batches_module
-from pipelines import boundaries as boundaries_module
-from pipelines import transforms
-from pipelines.batches import EpochBatches, batches
-from pipelines.boundaries import choose_boundaries, count_batches
-from pipelines.corpus import Corpus
+from pipelines.data import batches as batches_module
+from pipelines.data import boundaries as boundaries_module
+from pipelines.data import transforms
+from pipelines.data.batches import EpochBatches, batches
+from pipelines.data.boundaries import choose_boundaries, count_batches
+from pipelines.data.corpus import Corpus
 from pipelines.errors import UserError
 from pipelines.text import SubwordTokenizer
 

@@ -9,14 +9,14 @@ import tensorflow as tf
 
 from pipelines import recipe as recipes
 from pipelines import run as runs
-from pipelines.averaging import ValidateAverages, averaged
-from pipelines.checkpoints import Progress, load_training
 from pipelines.errors import UserError
-from pipelines.model import build_model
+from pipelines.models.build import build_model
 from pipelines.recipe_sections import ModelRecipe, TrainingRecipe
 from pipelines.train import train
-from pipelines.training_average import LastEpochs
-from pipelines.training_callbacks import PlateauRate, lower_after_plateau
+from pipelines.training.averaging import ValidateAverages, averaged
+from pipelines.training.callbacks import PlateauRate, lower_after_plateau
+from pipelines.training.checkpoints import Progress, load_training
+from pipelines.training.last_epochs import LastEpochs
 from tests.pipelines.command_line import good_lines
 
 MOMENTUM = 0.6

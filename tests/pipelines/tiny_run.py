@@ -4,7 +4,7 @@ import numpy as np
 
 from pipelines import recipe as recipes
 from pipelines import run as runs
-from pipelines.model import build_model
+from pipelines.models.build import build_model
 from pipelines.text import SubwordTokenizer
 
 SOURCES = [

@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 
 from pipelines import tokenizers
-from pipelines.batches import EpochBatches
-from pipelines.checkpoints import (
+from pipelines.data.batches import EpochBatches
+from pipelines.data.corpus import read_parallel, split
+from pipelines.errors import UserError
+from pipelines.run import LAST
+from pipelines.train import train
+from pipelines.training.checkpoints import (
     Progress,
     load_training,
     not_a_number,
     save_training,
 )
-from pipelines.corpus import read_parallel, split
-from pipelines.errors import UserError
-from pipelines.run import LAST
-from pipelines.train import train
 from tests.system.test_trust_resume import make_recipe
 
 WORDS = "abcdefghijklmnopqrstuvw"

@@ -12,10 +12,10 @@ import pytest
 from tensorflow.python.framework.config import disable_op_determinism
 
 from pipelines import recipe as recipes
-from pipelines.checkpoints import load_training
 from pipelines.errors import UserError
 from pipelines.run import LAST
 from pipelines.train import train
+from pipelines.training.checkpoints import load_training
 from tests.pipelines.command_line import good_lines
 
 pytestmark = pytest.mark.slow  # They train, several times each.

@@ -1,0 +1,44 @@
+"""The commands `plot` and `recipes`."""
+
+from pipelines.commands import options
+from pipelines.commands import search as searching
+from pipelines.search_options import SearchOptions
+from pipelines.terminal import say
+
+
+def plot(
+    folder: options.RunFolder,
+    text: options.Text,
+    out: options.PicturePath,
+    beam_size: searching.BeamSize = None,
+) -> None:
+    """Draw what the model looked at while it translated a sentence.
+
+    \b
+    keras-attention plot runs/demo --text "Il pleut." --out rain.png
+    """
+    from pipelines.plots.heat_map import picture_format, save_alignment
+
+    picture_format(out)
+    how = SearchOptions(beam_size=beam_size)
+    run = options.load_run(folder)
+    names = run.recipe.data
+    [translation] = run.translate([text], how)
+    save_alignment(
+        translation, out, names.source_language, names.target_language
+    )
+    print(translation.text)
+    say(f"The picture is {out}.")
+
+
+def list_recipes() -> None:
+    """List the recipes that come along, and all keys of a recipe.
+
+    \b
+    keras-attention recipes | less
+    """
+    from rich.console import Console
+
+    from pipelines.commands.listing import print_recipes
+
+    print_recipes(Console())

@@ -1,0 +1,136 @@
+"""`TrainingCurves`: how any Keras training gets on, for TensorBoard."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from pipelines.tensorboard.gradients import GradientNorm
+from pipelines.tensorboard.log import TRAIN, VALIDATION, EventLog
+
+
+class TrainingCurves(keras.callbacks.Callback):
+    """Writes what `fit` knows; subclasses add a look at the model.
+
+    Everything stands over the number of training steps, so a training that
+    is resumed goes on where it was. In `train/`: every `every_steps` steps
+    the mean loss of these steps (`loss_by_step`) and the norm of the last
+    gradient (`gradient_norm`), and after each epoch its loss and metrics, the
+    learning rate and the speed. In `validation/`: loss and metrics.
+
+    Args:
+        log_dir: Folder of the logs.
+        num_target_tokens: Target tokens of an epoch, for
+            `target_tokens_per_second`; 0 shows `steps_per_second`.
+        num_batches: Training steps of an epoch. Only needed for the speed of
+            an epoch that is resumed in its middle; None for as many as `fit`
+            takes.
+        every_steps: Steps between points of the loss.
+        every_epochs: Epochs between looks.
+        say: Called if the logs can no longer be written; None warns.
+
+    Raises:
+        UserError: When the training begins, if the logs cannot be written.
+    """
+
+    def __init__(
+        self,
+        log_dir: str | Path,
+        *,
+        num_target_tokens: int = 0,
+        num_batches: int | None = None,
+        every_steps: int = 50,
+        every_epochs: int = 1,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
+        super().__init__()
+        for name, value in (
+            ("every_steps", every_steps),
+            ("every_epochs", every_epochs),
+        ):
+            if value < 1:
+                raise ValueError(
+                    f"`{name}` must be a positive integer. "
+                    f"Received: {name}={value}."
+                )
+        self.log = EventLog(log_dir, say)
+        self.num_target_tokens = num_target_tokens
+        self.num_batches = num_batches
+        self.every_steps = every_steps
+        self.every_epochs = every_epochs
+        self._step = 0
+        self._norm: GradientNorm | None = None
+
+    def look(self, step: int) -> None:
+        """Shows what the model does; called after every few epochs."""
+
+    def hard_attentions(self) -> dict[str, Any]:
+        """The attention layers whose baseline is shown, by their names."""
+        return {}
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        optimizer = self.model.optimizer
+        # Where gradients are accumulated, Keras counts the updates only.
+        batches = optimizer.gradient_accumulation_steps or 1
+        self._step = int(optimizer.iterations) * batches
+        self.log.open()
+        self._norm = GradientNorm(self.model)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._start = time.perf_counter()
+        self._seconds: float | None = None
+        self._done = self._done_before = 0
+        self._total_before = 0.0
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._done += 1
+        self._step += 1
+        if self._step % self.every_steps or not logs:
+            return
+        # Keras gives the mean since the epoch began; the steps since the last
+        # point are what its sum has grown by.
+        total = float(logs["loss"]) * self._done
+        mean = (total - self._total_before) / (self._done - self._done_before)
+        self._total_before, self._done_before = total, self._done
+        values = {"loss_by_step": mean}
+        norm = self._norm.read() if self._norm else None
+        if norm is not None:
+            values["gradient_norm"] = norm
+        for name, layer in self.hard_attentions().items():
+            baseline = getattr(layer.normalizer, "baseline", None)
+            if baseline is not None:
+                values[f"{name}/baseline"] = float(baseline)
+                # Of a step in the mean: how much less it lost than before.
+                values[f"{name}/reward"] = float(baseline) - mean
+        self.log.scalars(TRAIN, self._step, values, flush=False)
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        self._seconds = time.perf_counter() - self._start
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        logs = {name: float(value) for name, value in (logs or {}).items()}
+        seconds = max(self._seconds or time.perf_counter() - self._start, 1e-9)
+        train = {k: v for k, v in logs.items() if not k.startswith("val_")}
+        train["learning_rate"] = float(self.model.optimizer.learning_rate)
+        if self.num_target_tokens:
+            steps = self.num_batches or self._done or 1
+            tokens = self.num_target_tokens * self._done / steps
+            train["target_tokens_per_second"] = tokens / seconds
+        else:
+            train["steps_per_second"] = self._done / seconds
+        self.log.scalars(TRAIN, self._step, train)
+        validation = {
+            name.removeprefix("val_"): value
+            for name, value in logs.items()
+            if name.startswith("val_")
+        }
+        self.log.scalars(VALIDATION, self._step, validation)
+        if (epoch + 1) % self.every_epochs == 0:
+            self.look(self._step)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self.log.flush()
