@@ -5,10 +5,12 @@
     python benchmarks/results.py hardness --data multi30k --runs runs/results
     python benchmarks/results.py feeding --data multi30k --runs runs/results
     python benchmarks/results.py transformer --data multi30k --runs runs/results
+    python benchmarks/results.py pronunciation --data cmudict --runs runs/g2p
 
 Each trains its variants one after the other, every one in a process of its
-own, translates the test set of Multi30k (`lc.norm.tok`, English to German)
-and writes a table, a plot and all numbers into docs/results. Stopped and
+own, translates the test set (Multi30k, `lc.norm.tok`, English to German; or
+CMUdict, letters to phones) and writes a table, a plot and all numbers into
+docs/results. Stopped and
 started again it goes on where it was; what is trained is not trained again.
 """
 
@@ -112,6 +114,8 @@ def measure_study(name, arguments, train=run_variant):
         ),
         "results": results,
     }
+    if study.words:
+        content["shown"] = {label: one["shown"] for label, one in sides.items()}
     if study.joined:
         first = next(iter(sides.values()))
         content["by_length"] = results_lengths.by_length(
@@ -140,8 +144,9 @@ def command(name, arguments):
         else f"--epochs {arguments.epochs}"
     )
     quick = " --quick" if arguments.quick else ""
+    data = results_studies.STUDIES[name].folder
     return (
-        f"python benchmarks/results.py {name} --data multi30k --runs "
+        f"python benchmarks/results.py {name} --data {data} --runs "
         f"runs/results {amount} --seed {arguments.seed}{quick}"
     )
 
@@ -164,7 +169,7 @@ def settings(recipes, arguments, study):
             f"{arguments.minutes:g} minutes of wall-clock time, constant "
             "learning rate, averaged weights"
         )
-    data = "Multi30k task 1, lc.norm.tok, English to German"
+    data = study.data
     if study.joined:
         data += (
             "; training and validation: each sentence by itself, and once "
@@ -227,7 +232,7 @@ def main(argv=None, train=run_variant):
     content = measure_study(name, arguments, train)
     study = results_studies.STUDIES[name]
     results_write.write_study(arguments.out, name, study, content)
-    print("\n".join(results_write.table(content["results"])))
+    print("\n".join(results_write.table(study, content["results"])))
     return 0
 
 

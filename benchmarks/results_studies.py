@@ -48,6 +48,41 @@ BASE = {
     "monitoring": {"tensorboard": False},
 }
 
+# Letters to phones, of a study of its own: the shipped recipe's model.
+PRONUNCIATION = {
+    "task": "pronunciation",
+    "data": {
+        "train": "train.txt.gz",
+        "validation": "val.txt.gz",
+        "test": "test.txt.gz",
+        "source_language": "spelling",
+        "target_language": "phones",
+        "max_source_len": 24,
+        "max_target_len": 24,
+    },
+    "model": {
+        "cell": "lstm",
+        "units": 256,
+        "embedding_dim": 128,
+        "attention": "additive",
+        "attention_units": 128,
+        "attend": "after",
+        "output_units": 256,
+        "dropout": 0.2,
+    },
+    "training": {
+        "batch_size": 128,
+        "learning_rate": 2e-3,
+        "warmup_steps": 400,
+        "label_smoothing": 0.05,
+        "patience": 0,
+        "num_buckets": 4,
+    },
+    "search": {"beam_size": 5},
+    "monitoring": {"tensorboard": False},
+}
+PHONES = "phones-"  # of the names of its variants
+
 # What makes a variant of the above. Keys of a Transformer begin anew: those
 # of a recurrent model mean nothing to it.
 AFTER = {"model.attend": "after"}
@@ -71,6 +106,17 @@ VARIANTS = {
         for name in (
             "softmax",
             "sparsemax",
+            "straight_through",
+            "reinforce",
+            "gumbel",
+            "marginal",
+        )
+    },
+    **{
+        PHONES + name: {"model.normalizer": name}
+        for name in (
+            "softmax",
+            "monotonic",
             "straight_through",
             "reinforce",
             "gumbel",
@@ -107,12 +153,20 @@ class Study:
         variants: labels in the table, to names in `VARIANTS`.
         about: what is compared, for the page.
         joined: whether sentences are joined, for long inputs.
+        data: what is learned from, for the page.
+        folder: what the data's folder is called in the page's command.
+        qualities: what is measured of the answers: keys, and their titles.
+        words: whose alignments are drawn.
     """
 
     title: str
     variants: dict[str, str]
     about: str
     joined: bool = False
+    data: str = "Multi30k task 1, lc.norm.tok, English to German"
+    folder: str = "multi30k"
+    qualities: tuple[tuple[str, str], ...] = (("bleu", "BLEU"),)
+    words: tuple[str, ...] = ()
 
 
 def _same(prefix, labels):
@@ -149,6 +203,31 @@ STUDIES = {
         "The decoder attends after its step, without input feeding, in all of "
         "them, because `marginal` needs that.",
     ),
+    "pronunciation": Study(
+        "Letters to phones: soft, monotonic and hard attention",
+        _same(
+            "phones",
+            (
+                *("softmax", "monotonic", "straight_through"),
+                *("reinforce", "gumbel", "marginal"),
+            ),
+        ),
+        "How scores become alignments where sources and targets follow each "
+        "other in nearly the same order: all letters (`softmax`), one after "
+        "the other from left to right (`monotonic`), or one, with four ways "
+        "to learn which. The decoder attends after its step, without input "
+        "feeding, in all of them, because `marginal` needs that. Word error "
+        "rate: the share of the words whose answer is none of their listed "
+        "pronunciations; phone error rate: wrong phones over the phones of "
+        "the nearest listed one. Smaller is better.",
+        data="CMUdict 0.7b without stress, letters to phones",
+        folder="cmudict",
+        qualities=(
+            ("word_error_rate", "word error rate, %"),
+            ("phone_error_rate", "phone error rate, %"),
+        ),
+        words=("ACKNOWLEDGEMENT", "CHLOROPHYLL"),
+    ),
     "feeding": Study(
         "Input feeding",
         {"without": "after-softmax", "with": "after-feeding"},
@@ -168,6 +247,16 @@ STUDIES = {
 }
 
 
+def words_of(variant):
+    """The words whose alignments are drawn, of the studies of a variant."""
+    return [
+        word
+        for study in STUDIES.values()
+        if variant in study.variants.values()
+        for word in study.words
+    ]
+
+
 def make_recipe(name, data_dir, seed, *, epochs=0, minutes=0.0, quick=False):
     """Returns the nested values of a variant's recipe.
 
@@ -182,7 +271,11 @@ def make_recipe(name, data_dir, seed, *, epochs=0, minutes=0.0, quick=False):
             does instead.
         quick: a small model of little data, to try the command.
     """
-    recipe = {section: dict(values) for section, values in BASE.items()}
+    base = PRONUNCIATION if name.startswith(PHONES) else BASE
+    recipe = {
+        section: dict(values) if isinstance(values, dict) else values
+        for section, values in base.items()
+    }
     recipe["name"] = name
     recipe["data"]["folder"] = str(data_dir)
     recipe["training"]["seed"] = seed

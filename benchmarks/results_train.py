@@ -19,6 +19,8 @@ import sys
 import time
 from pathlib import Path
 
+import results_studies
+
 MEASURED, TRANSLATIONS = "measured.json", "translations.json"
 EPOCHS = "epochs.json"
 PACKAGES = ("keras", "tensorflow", "sacrebleu")
@@ -147,24 +149,40 @@ def training(entries, batches):
 
 def translating(run, folder, limit):
     """Translates the test set with the best model, and times it."""
-    corpus = run.corpus("test").first(limit)
-    run.translate(corpus.sources[:1])  # Traced before the clock.
+    from pipelines import task as tasks
+    from pipelines.evaluation.measures import Scoring
+
+    kind = tasks.get(run.recipe.task).measures
+    measures = kind(Scoring("none") if kind.has_bleu else Scoring())
+    corpus = measures.first(run.corpus("test"), limit)
+    sources, references = measures.questions(corpus)
+    words = results_studies.words_of(run.recipe.name) or sources[:1]
+    shown = run.translate(words)  # Traced before the clock.
     start = time.perf_counter()
-    found = run.translate(corpus.sources)
+    found = run.translate(sources)
     seconds = time.perf_counter() - start
     texts = [" ".join(one.text.split()) for one in found]
-    score, signature = bleu(texts, corpus.targets)
+    scores = measures.score(texts, references)
     write_json(
         folder / TRANSLATIONS,
         {
-            "sources": corpus.sources,
-            "references": corpus.targets,
+            "sources": sources,
+            "references": [" / ".join(one) for one in references],
             "translations": texts,
+            "shown": [
+                {
+                    "source": one.source_pieces,
+                    "target": one.target_pieces,
+                    "alignments": one.alignments.round(4).tolist(),
+                }
+                for one in shown
+                if one.alignments is not None
+            ],
         },
     )
     return {
-        "bleu": score,
-        "signature": signature,
+        **{one.name: one.value for one in scores},
+        "signature": scores[0].note if kind.has_bleu else "",
         "sentences": len(texts),
         "truncated": sum(one.truncated for one in found),
         "sentences_per_second": len(texts) / seconds,

@@ -6,7 +6,6 @@ import json
 import statistics
 
 COLUMNS = {
-    "BLEU": lambda one: f"{one['bleu']:.2f}",
     "tokens/s": lambda one: _number(one["tokens_per_second"]),
     "tokens per processor second": lambda one: _number(
         one["tokens_per_processor_second"]
@@ -20,7 +19,6 @@ COLUMNS = {
     "sentences/s": lambda one: f"{one['sentences_per_second']:.1f}",
 }
 SHOWN = (  # by the plot: title, key, divisor
-    ("BLEU", "bleu", 1),
     ("training, tokens per processor second", "tokens_per_processor_second", 1),
     ("training, peak memory (MiB)", "peak_memory", 2**20),
 )
@@ -34,15 +32,19 @@ def write_study(out, name, study, content):
         name: the study's.
         study: a `Study`.
         content: `{"command", "settings", "results": {label: measured},
-            "by_length" (of a study of lengths)}`.
+            "by_length" (of a study of lengths), "shown": {label: alignments}}`.
     """
     from pipelines.files import write_whole
 
     out.mkdir(parents=True, exist_ok=True)
-    draw = _draw_lengths if study.joined else _draw_bars
-    partial = out / f".{name}.png"
-    draw(content, partial)
-    partial.replace(out / f"{name}.png")
+    draws = {name: _draw_lengths if study.joined else _draw_bars}
+    if study.words:
+        draws[f"{name}-alignments"] = _draw_alignments
+    for picture, draw in draws.items():
+        partial = out / f".{picture}.png"
+        draw(study, content, partial)
+        partial.replace(out / f"{picture}.png")
+    content = {key: one for key, one in content.items() if key != "shown"}
     text = json.dumps({"study": name, **content}, indent=1) + "\n"
     write_whole(out / f"{name}.json", text.encode())
     write_whole(out / f"{name}.md", page(name, study, content).encode())
@@ -55,7 +57,9 @@ def page(name, study, content):
     lines = [f"# {study.title}", "", study.about, "", f"![plot]({name}.png)"]
     if study.joined:
         lines += ["", *_lengths_table(content["by_length"])]
-    lines += ["", *table(results), ""]
+    lines += ["", *table(study, results), ""]
+    if study.words:
+        lines += [f"![alignments]({name}-alignments.png)", ""]
     if content["settings"]["quick"]:
         lines += ["**A trial of the command: these numbers mean nothing.**", ""]
     lines += [
@@ -83,24 +87,34 @@ def page(name, study, content):
             if key != "quick"
         ),
         f"| processors | {first['processors']} |",
-        f"| test sentences | {first['sentences']:,} |",
-        "| BLEU | `{}` |".format(first["signature"].replace("|", "\\|")),
+        f"| asked of the test set | {first['sentences']:,} |",
+        *_signature(first["signature"]),
         f"| versions | {_versions(first)} |",
         "",
     ]
     return "\n".join(lines)
 
 
-def table(results):
+def table(study, results):
     """Lines of a Markdown table with a row for each variant."""
+    titles = [*dict(study.qualities).values(), *COLUMNS]
     return [
-        f"| | {' | '.join(COLUMNS)} |",
-        "|---" + "|---:" * len(COLUMNS) + "|",
+        f"| | {' | '.join(titles)} |",
+        "|---" + "|---:" * len(titles) + "|",
         *(
-            _row(label, *(cell(one) for cell in COLUMNS.values()))
+            _row(
+                label,
+                *(f"{one[key]:.2f}" for key in dict(study.qualities)),
+                *(cell(one) for cell in COLUMNS.values()),
+            )
             for label, one in results.items()
         ),
     ]
+
+
+def _signature(text):
+    escaped = text.replace("|", "\\|")
+    return [f"| BLEU | `{escaped}` |"] if text else []
 
 
 def _lengths_table(rows):
@@ -132,22 +146,53 @@ def _versions(measured):
     return ", ".join(f"{name} {version}" for name, version in named.items())
 
 
-def _draw_bars(content, path):
-    figure, axes = _figure(len(SHOWN))
+def _draw_bars(study, content, path):
+    shown = [(title, key, 1) for key, title in study.qualities]
+    shown += SHOWN
+    figure, axes = _figure(len(shown))
     labels = list(content["results"])
-    for axis, (title, key, divisor) in zip(axes, SHOWN, strict=True):
+    for axis, (title, key, divisor) in zip(axes, shown, strict=True):
         values = [
             (one[key] or 0) / divisor for one in content["results"].values()
         ]
         bars = axis.barh(labels, values, color="C0")
-        axis.bar_label(bars, fmt="%.1f" if key == "bleu" else "%.0f", padding=2)
+        axis.bar_label(
+            bars,
+            fmt="%.1f" if key in dict(study.qualities) else "%.0f",
+            padding=2,
+        )
         axis.set_title(title, fontsize="medium")
         axis.margins(x=0.2)
         axis.invert_yaxis()
     _save(figure, path)
 
 
-def _draw_lengths(content, path):
+def _draw_alignments(study, content, path):
+    """A row of heat maps for each variant, a column for each word."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from pipelines.plots.words import readable
+
+    shown = content["shown"]
+    figure = Figure(figsize=(4 * len(study.words), 3.2 * len(shown)))
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(len(shown), len(study.words), squeeze=False)
+    for row, (label, maps) in zip(axes, shown.items(), strict=True):
+        for axis, one in zip(row, maps, strict=True):
+            axis.imshow(
+                one["alignments"], cmap="Blues", vmin=0, vmax=1, aspect="auto"
+            )
+            source, target = readable(one["source"]), readable(one["target"])
+            axis.set_xticks(range(len(source)), source, fontsize=8)
+            axis.set_yticks(range(len(target)), target, fontsize=8)
+            axis.xaxis.tick_top()
+        row[0].set_ylabel(label)
+    figure.tight_layout()
+    figure.savefig(path, dpi=100)
+
+
+def _draw_lengths(study, content, path):
     figure, [axis] = _figure(1)
     rows = content["by_length"]
     middle = [statistics.mean(row["words"]) for row in rows]

@@ -14,6 +14,7 @@ from tests.pipelines.command_line import good_lines
 
 FOLDER = pathlib.Path(__file__).parent.parent / "benchmarks"
 STUDIES = ("lengths", "scores", "hardness", "feeding", "transformer")
+PHONES = ("word_error_rate", "phone_error_rate")
 SIZES = {"train": 40, "validation": 9, "test": 9}
 STEPS, TOKENS = 10, 400  # of an epoch
 
@@ -54,14 +55,24 @@ def fake_train(recipe, folder, limit):
     better = "attention" in recipe["name"]
     texts = references if better else sources
     score, signature = results_train.bleu(texts, references)
-    folder.mkdir(parents=True)
-    results_train.write_json(
-        folder / results_train.TRANSLATIONS,
+    leave(
+        recipe,
+        folder,
+        limit,
+        {"bleu": score, "signature": signature, "sentences": len(texts)},
         {"sources": sources, "references": references, "translations": texts},
     )
+
+
+def leave(recipe, folder, limit, scores, answers):
+    import results_train
+
+    folder.mkdir(parents=True)
+    results_train.write_json(folder / results_train.TRANSLATIONS, answers)
     results_train.write_json(
         folder / results_train.MEASURED,
         {
+            **scores,
             "recipe": recipe,
             "limit": limit,
             "parameters": 1234567,
@@ -73,9 +84,6 @@ def fake_train(recipe, folder, limit):
             "peak_memory": 3 * 2**20,
             "validation_losses": [2.0],
             "best_epoch": 1,
-            "bleu": score,
-            "signature": signature,
-            "sentences": len(texts),
             "truncated": 0,
             "sentences_per_second": 7.0,
             "python": "3",
@@ -116,6 +124,40 @@ def test_a_study_is_a_page_a_plot_and_numbers(name, data, tmp_path):
     }
 
 
+def test_the_page_of_pronunciations_has_rates_and_alignments(data, tmp_path):
+    import results
+    import results_studies
+
+    study = results_studies.STUDIES["pronunciation"]
+
+    def fake(recipe, folder, limit):
+        assert recipe["task"] == "pronunciation"
+        shown = [
+            {
+                "source": [*word.lower(), "</s>"],
+                "target": ["AH", "K", "</s>"],
+                "alignments": [[1.0, *[0.0] * len(word)]] * 3,
+            }
+            for word in results_studies.words_of(recipe["name"])
+        ]
+        scores = dict(zip(PHONES, (12.345, 6.5), strict=True))
+        scores |= {"signature": "", "sentences": 3}
+        leave(recipe, folder, limit, scores, {"shown": shown})
+
+    out = tmp_path / "out"
+    results.main(arguments("pronunciation", data, f"--out={out}"), fake)
+    page = (out / "pronunciation.md").read_text()
+    assert "| | word error rate, % | phone error rate, % |" in page
+    for label in study.variants:
+        assert f"| {label} | 12.35 | 6.50 | 346 |" in page
+    assert "results.py pronunciation --data cmudict" in page
+    assert "BLEU" not in page and "CMUdict" in page
+    for name in ("pronunciation.png", "pronunciation-alignments.png"):
+        assert f"({name})" in page
+        assert matplotlib.image.imread(out / name).std() > 0.01
+    assert "shown" not in json.loads((out / "pronunciation.json").read_text())
+
+
 def test_the_page_of_lengths_has_both_in_each_group(data, tmp_path):
     import results
 
@@ -142,7 +184,9 @@ def test_every_variant_belongs_to_a_study_and_can_be_built():
         for variant in study.variants.values()
     }
     assert used == set(results_studies.VARIANTS)
-    assert tuple(results_studies.STUDIES) == STUDIES
+    assert sorted(results_studies.STUDIES) == sorted(
+        (*STUDIES, "pronunciation")
+    )
     for name in used:
         recipe = results_studies.make_recipe(name, "data", 1, epochs=1)
         whole = recipes.from_dict(recipe)
