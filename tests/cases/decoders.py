@@ -162,6 +162,7 @@ ENCODERS = [
         has_alignments=False,
         quick=(cell == "gru") == (layers == 2) and bidirectional,
         representative=cell == "lstm" and bidirectional and layers == 1,
+        compiled=bidirectional == (layers == 2),
     )
     for cell, bidirectional, layers in itertools.product(
         ("gru", "lstm"), (False, True), (1, 2)

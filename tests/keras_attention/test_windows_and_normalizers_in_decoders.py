@@ -114,10 +114,10 @@ def test_fit_with_lengths_that_are_not_known_beforehand(jit_compile):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("attend", ["before", "after"])
 @swept(TRIED)
-def test_everything_fits_with_xla(tried, attend):
-    fit(tried.attention(), attend)
+def test_everything_fits_with_xla(tried):
+    # XLA takes long: one place each. The equations are tested in both.
+    fit(tried.attention(), ("before", "after")[TRIED.index(tried) % 2])
 
 
 @pytest.mark.slow
