@@ -93,6 +93,13 @@ class DataRecipe:
         "tokens: subwords, characters, or words between white space",
         choices=("sentencepiece", "character", "whitespace"),
     )
+    bpe_dropout: float = setting(
+        0.0,
+        "in training, how many of the merges that make subwords are left out "
+        "at random, anew in each epoch (share; such as 0.05)",
+        low=0,
+        below=1,
+    )
     source_vocabulary: int = setting(
         8000, "size of the source vocabulary (tokens)", low=5
     )

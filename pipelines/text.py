@@ -3,6 +3,7 @@
 import io
 import logging
 import re
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -22,6 +23,8 @@ NUM_SPECIAL = 4
 # SentencePiece leaves longer lines out (in bytes); ours may have 10,000
 # characters of up to 4 bytes.
 MAX_LINE_BYTES = 50_000
+
+_SAMPLING = threading.Lock()  # SentencePiece has one seed for all.
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -204,6 +207,41 @@ class SubwordTokenizer:
             [to_bytes(line) for line in lines]
         )
         return rows
+
+    def sample_lines(
+        self, lines: Sequence[str], dropout: float, seed: int
+    ) -> list[list[int]]:
+        """Tokenises with BPE-dropout: some merges are left out, at random.
+
+        Args:
+            lines: Sentences.
+            dropout: The probability of leaving out a merge.
+            seed: The same one gives the same tokens.
+
+        Returns:
+            The ids of each line.
+        """
+        found: list[list[int]] = []
+
+        def sample() -> None:
+            found.extend(
+                self._processor.encode(
+                    [to_bytes(line) for line in lines],
+                    enable_sampling=True,
+                    alpha=dropout,
+                    nbest_size=-1,
+                    num_threads=1,
+                )
+            )
+
+        # SentencePiece has a generator for each thread, and seeds it when the
+        # thread first draws: only a new thread starts from the seed.
+        with _SAMPLING:
+            sentencepiece.set_random_generator_seed(seed % 2**32)
+            thread = threading.Thread(target=sample)
+            thread.start()
+            thread.join()
+        return found
 
     def decode(self, ids: Iterable[int]) -> str:
         """Turns the ids of one sentence back into text."""

@@ -9,10 +9,12 @@ import tensorflow as tf
 from pipelines import tokenizers
 from pipelines.data import transforms
 from pipelines.data.boundaries import (
+    bucket_numbers,
     check_boundaries,
     choose_boundaries,
     count_batches,
 )
+from pipelines.data.bpe_dropout import DroppedMerges
 from pipelines.data.corpus import Corpus
 from pipelines.errors import UserError
 
@@ -43,6 +45,9 @@ class EpochBatches:
         max_source_len: Pairs with longer sources (tokens, the end token
             included) are dropped.
         max_target_len: Likewise for targets.
+        bpe_dropout: Share of the merges that are left out at random, anew in
+            each epoch: see `pipelines.data.bpe_dropout`. Tokenizers must be
+            of subwords.
         shuffle: Whether to mix; otherwise all epochs are alike and go from
             short to long.
         seed: For mixing.
@@ -82,6 +87,7 @@ class EpochBatches:
         num_buckets: int = 8,
         max_source_len: int = 64,
         max_target_len: int = 64,
+        bpe_dropout: float = 0.0,
         shuffle: bool = True,
         seed: int = 1,
     ) -> None:
@@ -124,6 +130,18 @@ class EpochBatches:
         if len(self._line_numbers):
             self._line_numbers = self._line_numbers[np.concatenate(kept)]
         self.num_dropped = len(corpus) - self.num_pairs
+        self._drawn = None
+        if bpe_dropout:
+            self._drawn = DroppedMerges(
+                _kept(corpus, np.concatenate(kept)),
+                source_tokenizer,
+                target_tokenizer,
+                bpe_dropout,
+                seed,
+            )
+            self._lengths = self._drawn.typical_lengths(
+                self._lengths, (max_source_len, max_target_len)
+            )
         self.num_target_tokens = int(self._lengths[1].sum())
         if boundaries is None:
             boundaries = choose_boundaries(
@@ -138,6 +156,11 @@ class EpochBatches:
             self.boundaries += (
                 (max(max_source_len, last[0]), max(max_target_len, last[1])),
             )
+        if self._drawn is not None:
+            ends = np.array(self.boundaries)[
+                bucket_numbers(*self._lengths, self.boundaries)
+            ]
+            self._drawn.limit((self._source, self._target), ends.T)
         self.num_batches = count_batches(
             *self._lengths, self.boundaries, batch_size
         )
@@ -174,8 +197,7 @@ class EpochBatches:
         size = num_epochs * self.num_batches
         return (
             tf.data.Dataset.range(first_epoch, first_epoch + num_epochs)
-            .apply(self._plan())
-            .apply(transforms.gather_pairs(self._source, self._target))
+            .apply(self._gather())
             .apply(pad)
             .apply(transforms.shift_targets())
             .apply(tf.data.experimental.assert_cardinality(size))
@@ -200,6 +222,19 @@ class EpochBatches:
         rows = rows[rows < self.num_pairs]
         return sorted(self._line_numbers[rows].tolist())
 
+    def _gather(self) -> transforms.Transform:
+        """From the number of an epoch to the tokens of its batches."""
+        drawn, plan = self._drawn, self._plan()
+        if drawn is None:
+            gather = transforms.gather_pairs(self._source, self._target)
+            return lambda epochs: epochs.apply(plan).apply(gather)
+
+        def one(epoch: tf.Tensor) -> tf.data.Dataset:
+            gather = transforms.gather_pairs(*drawn.tokens(epoch))
+            return tf.data.Dataset.from_tensors(epoch).apply(plan).apply(gather)
+
+        return lambda epochs: epochs.flat_map(one)
+
     def _plan(self) -> transforms.Transform:
         """From the number of an epoch to the rows of its batches."""
         return transforms.bucket_by_length(
@@ -209,6 +244,15 @@ class EpochBatches:
     def report(self) -> str:
         """Sums up on one line how many pairs and batches there are."""
         return describe(self)
+
+
+def _kept(corpus: Corpus, keep: np.ndarray) -> Corpus:
+    """The pairs that were kept."""
+    rows = np.flatnonzero(keep)
+    return Corpus(
+        [corpus.sources[row] for row in rows],
+        [corpus.targets[row] for row in rows],
+    )
 
 
 def describe(batches: Any, how: str = "") -> str:

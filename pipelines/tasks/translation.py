@@ -102,6 +102,12 @@ def batches(
     """Batches to train on, or, beside those, to validate on."""
     validating = train_batches is not None
     if isinstance(corpus, StreamedCorpus):
+        if recipe.data.bpe_dropout:
+            raise UserError(
+                "The subwords of a training file that is streamed are not "
+                "drawn anew.",
+                "Leave out data.bpe_dropout, or data.stream.",
+            )
         return StreamedBatches(
             corpus,
             source_tokenizer,
@@ -123,6 +129,7 @@ def batches(
         num_buckets=recipe.training.num_buckets,
         max_source_len=recipe.data.max_source_len,
         max_target_len=recipe.data.max_target_len,
+        bpe_dropout=0.0 if validating else recipe.data.bpe_dropout,
         shuffle=not validating,
         seed=recipe.training.seed,
     )
