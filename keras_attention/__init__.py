@@ -15,6 +15,10 @@ from keras_attention.bridge import Bridge
 from keras_attention.encoder_decoder import EncoderDecoder, Memory
 from keras_attention.encoders import RecurrentEncoder
 from keras_attention.hard_attention import HardAttention
+from keras_attention.layer_norm_cells import (
+    LayerNormGRUCell,
+    LayerNormLSTMCell,
+)
 from keras_attention.luong_attention import LuongAttention
 from keras_attention.reward_mixin import RewardMixin
 from keras_attention.scheduled_sampling import ScheduledSampling
@@ -30,6 +34,8 @@ __all__ = [
     "Bridge",
     "EncoderDecoder",
     "HardAttention",
+    "LayerNormGRUCell",
+    "LayerNormLSTMCell",
     "LuongAttention",
     "Memory",
     "RecurrentEncoder",

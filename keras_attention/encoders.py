@@ -8,6 +8,7 @@ from keras import ops
 from keras_attention import functional, recurrent_cells
 from keras_attention.attention_inputs import check_dropout
 from keras_attention.piece import PACKAGE
+from keras_attention.recurrent_cells import CELLS
 from keras_attention.registry import (
     check_boolean,
     check_name,
@@ -15,8 +16,6 @@ from keras_attention.registry import (
     positive_integer,
 )
 from keras_attention.time_loop import time_loop
-
-CELLS = {"gru": keras.layers.GRUCell, "lstm": keras.layers.LSTMCell}
 
 
 class SequenceDropout(keras.layers.Dropout):
@@ -62,7 +61,8 @@ class RecurrentEncoder(keras.layers.Layer):
 
     Args:
         units: width of each direction.
-        cell: `"lstm"` or `"gru"`.
+        cell: `"lstm"`, `"gru"`, `"layer_norm_lstm"` or `"layer_norm_gru"`
+            (Ba et al. 2016).
         num_layers: number of layers.
         bidirectional: whether each layer also reads backwards.
         dropout: share dropped from each layer's outputs but the last's, in

@@ -1,9 +1,9 @@
-"""Keras's recurrent cells, with the input's product taken out of the loop.
+"""Recurrent cells by name, with the input's product taken out of the loop.
 
-`cell(inputs, states)` multiplies the inputs at every step. For `LSTMCell` and
-`GRUCell` the product of all steps can be taken at once, before the loop
-(`project_inputs`), and the loop is left with the rest (`step`). Other cells
-are called as they are.
+`cell(inputs, states)` multiplies the inputs at every step. For `LSTMCell`,
+`GRUCell` and those with layer normalisation the product of all steps can be
+taken at once, before the loop (`project_inputs`), and the loop is left with
+the rest (`step`). Other cells are called as they are.
 """
 
 from __future__ import annotations
@@ -14,6 +14,20 @@ from typing import Any, NamedTuple
 
 import keras
 from keras import ops, tree
+
+from keras_attention.layer_norm_cells import (
+    LayerNormCell,
+    LayerNormGRUCell,
+    LayerNormLSTMCell,
+)
+
+# What an encoder's cell may be called.
+CELLS = {
+    "gru": keras.layers.GRUCell,
+    "lstm": keras.layers.LSTMCell,
+    "layer_norm_gru": LayerNormGRUCell,
+    "layer_norm_lstm": LayerNormLSTMCell,
+}
 
 _STATE = threading.local()
 
@@ -87,7 +101,7 @@ def kernel_for_loop(cell, input_dim):
     """
     before = getattr(_STATE, "kernel", None)
     _STATE.kernel = None
-    if isinstance(cell, keras.layers.LSTMCell) and is_projectable(cell):
+    if type(cell) is keras.layers.LSTMCell and is_projectable(cell):
         dtype = cell.compute_dtype
         if cell.kernel.shape[0] > input_dim:
             fed = ops.cast(cell.kernel, dtype)[input_dim:]
@@ -103,7 +117,7 @@ def kernel_for_loop(cell, input_dim):
 def is_projectable(cell):
     """Whether the input's product can be taken out of this cell's loop."""
     return (
-        type(cell) in (keras.layers.LSTMCell, keras.layers.GRUCell)
+        type(cell) in CELLS.values()
         and not cell.dropout
         and not cell.recurrent_dropout
     )
@@ -127,7 +141,7 @@ def project_inputs(cell, inputs):
     """Returns the part of the cell's gates that `inputs` alone decide.
 
     Args:
-        cell: a built `LSTMCell` or `GRUCell` (`is_projectable`). If its
+        cell: a built cell of `CELLS` (`is_projectable`). If its
             kernel has more rows than `inputs` has columns, the rows that
             remain are for what `step` gets as `fed`.
         inputs: `(batch, dim)` or `(batch, time, dim)`.
@@ -141,7 +155,7 @@ def project_inputs(cell, inputs):
     if kernel.shape[0] != inputs.shape[-1]:
         kernel = kernel[: inputs.shape[-1]]
     projected = ops.matmul(inputs, kernel)
-    if not cell.use_bias:
+    if not cell.use_bias or isinstance(cell, LayerNormCell):
         return projected
     bias = ops.cast(cell.bias, inputs.dtype)
     return projected + (bias[0] if len(bias.shape) == 2 else bias)
@@ -182,6 +196,8 @@ def step(cell, projected, states, fed=None, training=False):
         projected = projected + ops.matmul(
             fed, ops.cast(cell.kernel, fed.dtype)[rows:]
         )
+    if isinstance(cell, LayerNormCell):
+        return cell.normalized_step(projected, states)
     if isinstance(cell, keras.layers.LSTMCell):
         return _lstm_step(cell, projected, states)
     return _gru_step(cell, projected, states)

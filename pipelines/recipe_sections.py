@@ -166,7 +166,11 @@ class ModelRecipe:
         "kind of encoder and decoder",
         choices=("recurrent", "transformer"),
     )
-    cell: str = setting("lstm", "recurrent cell", choices=("lstm", "gru"))
+    cell: str = setting(
+        "lstm",
+        "recurrent cell, with layer normalisation or without",
+        choices=("lstm", "gru", "layer_norm_lstm", "layer_norm_gru"),
+    )
     units: int = setting(256, "width of each recurrent layer", low=1)
     embedding_dim: int = setting(256, "width of the embeddings", low=1)
     encoder_layers: int = setting(1, "recurrent layers of the encoder", low=1)

@@ -6,6 +6,7 @@ import keras
 
 import keras_attention
 from keras_attention import scores
+from keras_attention.recurrent_cells import CELLS
 from pipelines.errors import UserError
 from pipelines.models.transformer import Transformer
 from pipelines.recipe_sections import ModelRecipe
@@ -16,8 +17,6 @@ SHARED = (
     *("encoder_layers", "decoder_layers"),
 )
 OF_TRANSFORMERS = ("num_heads", "feed_forward_units")
-
-CELLS = {"gru": keras.layers.GRUCell, "lstm": keras.layers.LSTMCell}
 
 
 def build_attention(recipe: ModelRecipe) -> keras.layers.Layer | None:

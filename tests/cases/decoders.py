@@ -45,6 +45,8 @@ FURTHER_ATTENTIONS = {
     ),
 }
 CELLS = {
+    "layer_norm_gru": lambda: ka.LayerNormGRUCell(HIDDEN),
+    "layer_norm_lstm": lambda: ka.LayerNormLSTMCell(HIDDEN),
     "lstm": lambda: keras.layers.LSTMCell(HIDDEN),
     "gru": lambda: keras.layers.GRUCell(HIDDEN),
     "stack": lambda: [
@@ -106,9 +108,13 @@ DECODERS = [
         CELLS, CELL_ATTENTIONS, ("before", "after"), (False, True), (None, 19)
     )
     # Without attention there is no before and after. The other cells are
-    # tried with one attention.
+    # tried with one attention, those with layer normalisation in two ways.
     if not (settings[1] == "none" and settings[2] == "after")
     and (settings[0] == "lstm" or settings[1] == "additive")
+    and (
+        "layer_norm" not in settings[0]
+        or settings[2:] in (("before", False, None), ("after", True, 19))
+    )
 ] + [
     Decoder("lstm", attention, attend, feeding, units)
     for attention in FURTHER_ATTENTIONS
@@ -160,11 +166,14 @@ ENCODERS = [
             )
         ),
         has_alignments=False,
-        quick=(cell == "gru") == (layers == 2) and bidirectional,
+        quick=cell.endswith("gru") == (layers == 2)
+        and (bidirectional or "norm" in cell),
         representative=cell == "lstm" and bidirectional and layers == 1,
         compiled=bidirectional == (layers == 2),
     )
-    for cell, bidirectional, layers in itertools.product(
-        ("gru", "lstm"), (False, True), (1, 2)
+    for cell, bidirectional, layers in (
+        *itertools.product(("gru", "lstm"), (False, True), (1, 2)),
+        ("layer_norm_gru", True, 2),
+        ("layer_norm_lstm", False, 1),
     )
 ]

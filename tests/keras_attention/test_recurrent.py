@@ -1,10 +1,13 @@
 """Cells, decoders, encoders and bridge against the papers' equations."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
 
 import keras_attention as ka
+from keras_attention import recurrent_cells
 from keras_attention.normalizers import Monotonic
 from tests import reference
 from tests.cases import (
@@ -32,7 +35,14 @@ MASK = np.array([[True] * 3 + [False] * 2, [True] * SOURCE])
 
 def reference_cell(cell):
     """Returns a cell's step in NumPy, and the widths of its states."""
-    if isinstance(cell, keras.layers.LSTMCell):
+    normalized = {
+        ka.LayerNormLSTMCell: reference.layer_norm_lstm_cell,
+        ka.LayerNormGRUCell: reference.layer_norm_gru_cell,
+    }.get(type(cell))
+    if normalized is not None:
+        step = functools.partial(normalized, epsilon=cell.epsilon)
+        count = len(recurrent_cells.state_sizes(cell))
+    elif isinstance(cell, keras.layers.LSTMCell):
         step, count = reference.lstm_cell, 2
     elif isinstance(cell, keras.layers.GRUCell):
         step, count = reference.gru_cell, 1

@@ -37,6 +37,8 @@ from tests.reference.recurrent import (
     elman_cell,
     encode,
     gru_cell,
+    layer_norm_gru_cell,
+    layer_norm_lstm_cell,
     lstm_cell,
 )
 from tests.reference.scores import (
@@ -106,6 +108,8 @@ __all__ = [
     "general_score",
     "greedy_search",
     "gru_cell",
+    "layer_norm_gru_cell",
+    "layer_norm_lstm_cell",
     "gumbel_max",
     "gumbel_softmax",
     "hard_monotonic",

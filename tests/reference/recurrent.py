@@ -38,6 +38,57 @@ def gru_cell(kernel, recurrent_kernel, bias):
     return step
 
 
+def layer_norm(values, scale, epsilon):
+    """Without a shift; `numpy.std` divides by the number, as here."""
+    deviation = np.sqrt(values.std() ** 2 + epsilon)
+    return (values - values.mean()) / deviation * scale
+
+
+def layer_norm_lstm_cell(*weights, epsilon):
+    """Ba et al. (2016), eqs. 20-22; weights in the layer's order."""
+    kernel, recurrent_kernel, bias, input_scale, state_scale = weights[:5]
+    carry_scale, carry_bias = weights[5:]
+
+    def step(inputs, states):
+        hidden, carry = states
+        gates = layer_norm(inputs @ kernel, input_scale, epsilon) + bias
+        gates += layer_norm(hidden @ recurrent_kernel, state_scale, epsilon)
+        gate_in, gate_forget, candidate, gate_out = np.split(gates, 4)
+        carry = sigmoid(gate_forget) * carry
+        carry = carry + sigmoid(gate_in) * np.tanh(candidate)
+        shown = layer_norm(carry, carry_scale, epsilon) + carry_bias
+        hidden = sigmoid(gate_out) * np.tanh(shown)
+        return hidden, [hidden, carry]
+
+    return step
+
+
+def layer_norm_gru_cell(*weights, epsilon):
+    """Ba et al. (2016), eqs. 23-25; weights in the layer's order."""
+    kernel, recurrent_kernel, (b_x, b_h), input_scale, state_scale = weights
+
+    def step(inputs, states):
+        (hidden,) = states
+        units = len(hidden)
+        gates, last = slice(2 * units), slice(2 * units, None)
+
+        def product(values, matrix, scale, bias, part):
+            found = (values @ matrix)[part]
+            return layer_norm(found, scale[part], epsilon) + bias[part]
+
+        of_input = (inputs, kernel, input_scale, b_x)
+        of_state = (hidden, recurrent_kernel, state_scale, b_h)
+        both = product(*of_input, gates) + product(*of_state, gates)
+        update, reset = np.split(sigmoid(both), 2)
+        candidate = np.tanh(
+            product(*of_input, last) + reset * product(*of_state, last)
+        )
+        hidden = update * hidden + (1 - update) * candidate
+        return hidden, [hidden]
+
+    return step
+
+
 def elman_cell(kernel, recurrent_kernel):
     """`h_t = tanh(W x_t + U h_{t-1})`."""
 
