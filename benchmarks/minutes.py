@@ -100,7 +100,7 @@ def ours(data_dir, runs, minutes, seed):
     from pipelines import recipe as recipes
 
     values = results_studies.make_recipe(
-        "recurrent", data_dir, seed, minutes=minutes - RESERVE
+        "after-softmax", data_dir, seed, minutes=minutes - RESERVE
     )
     values["search"]["beam_size"] = BEAM
     path, run = runs / "ours.toml", runs / "ours"
