@@ -13,6 +13,7 @@ COLUMNS = {
     "peak memory, MiB": lambda one: f"{one['peak_memory'] / 2**20:,.0f}",
     "parameters": lambda one: f"{one['parameters']:,}",
     "epochs": lambda one: f"{one['epochs']:.2g}",
+    "validation loss": lambda one: f"{min(one['validation_losses']):.3f}",
     "best epoch": lambda one: str(one["best_epoch"]),
     "tokens seen": lambda one: f"{one['tokens']:,}",
     "minutes": lambda one: f"{one['minutes']:.1f}",
