@@ -33,8 +33,11 @@ def states_of(cell, seed=2):
 @BOTH
 def test_a_product_from_before_the_loop_is_the_same(cell_class):
     cell = built(cell_class, DIM + FED)
-    inputs, fed, states = draw(2, DIM), draw(2, FED, seed=9), states_of(cell)
-    expected, _ = cell(np.concatenate([inputs, fed], axis=1), states)
+    inputs, fed, *states = (
+        keras.ops.convert_to_tensor(one)
+        for one in (draw(2, DIM), draw(2, FED, seed=9), *states_of(cell))
+    )
+    expected, _ = cell(keras.ops.concatenate([inputs, fed], axis=1), states)
     projected = recurrent_cells.project_inputs(cell, inputs)
     actual, _ = recurrent_cells.step(cell, projected, states, fed)
     np.testing.assert_allclose(numpy(actual), numpy(expected), atol=1e-6)
