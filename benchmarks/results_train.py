@@ -191,11 +191,11 @@ def translating(run, folder, limit):
 
 def bleu(texts, references):
     """BLEU of tokenised text, in percent, and its signature."""
-    import sacrebleu
+    from pipelines.evaluation.measures import Scoring, TextMeasures
 
-    metric = sacrebleu.BLEU(tokenize="none", force=True)
-    score = metric.corpus_score(texts, [references]).score
-    return score, str(metric.get_signature())
+    measures = TextMeasures(Scoring("none"))
+    found, _ = measures.score(texts, [[one] for one in references])
+    return found.value, found.note
 
 
 def read_log(folder):
