@@ -321,7 +321,7 @@ def step_without_memory():
         ),
         (lambda: ka.RecurrentEncoder(0), "`units` must be a positive"),
         (lambda: ka.RecurrentEncoder(3, num_layers=0), "`num_layers`"),
-        (lambda: ka.RecurrentEncoder(3, cell="lsmt"), "'gru', 'lstm'"),
+        (lambda: ka.RecurrentEncoder(3, cell="lsmt"), "'gru', .* mean 'lstm'"),
         (
             lambda: ka.EncoderDecoder(ka.RecurrentEncoder(3), ElmanCell(3)),
             "`decoder` must be an AttentionRNN",
