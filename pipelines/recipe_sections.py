@@ -96,7 +96,7 @@ class DataRecipe:
     bpe_dropout: float = setting(
         0.0,
         "in training, how many of the merges that make subwords are left out "
-        "at random, anew in each epoch (share; such as 0.05)",
+        "at random, anew in each epoch (share; such as 0.1)",
         low=0,
         below=1,
     )

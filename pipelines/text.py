@@ -1,9 +1,10 @@
 """Between text and token ids."""
 
+import functools
 import io
 import logging
+import random
 import re
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -13,6 +14,7 @@ import sentencepiece
 
 from pipelines.errors import UserError
 from pipelines.files import write_whole
+from pipelines.subword_merges import Merges
 
 PAD_ID = 0
 START_ID = 1
@@ -23,8 +25,6 @@ NUM_SPECIAL = 4
 # SentencePiece leaves longer lines out (in bytes); ours may have 10,000
 # characters of up to 4 bytes.
 MAX_LINE_BYTES = 50_000
-
-_SAMPLING = threading.Lock()  # SentencePiece has one seed for all.
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -215,33 +215,42 @@ class SubwordTokenizer:
 
         Args:
             lines: Sentences.
-            dropout: The probability of leaving out a merge.
-            seed: The same one gives the same tokens.
+            dropout: The probability of leaving out a merge; with 0 the tokens
+                are those of `encode_lines`.
+            seed: The same one gives the same tokens, in every process.
 
         Returns:
             The ids of each line.
         """
-        found: list[list[int]] = []
+        generator = random.Random(seed)
+        rows: list[list[int]] = []
+        for line in lines:
+            text = self._processor.normalize(to_bytes(line)).decode()
+            row: list[int] = []
+            for part in self._merges.split(text, dropout, generator):
+                token = self._ids.get(part, UNKNOWN_ID)
+                # A run of unknown characters is one token.
+                if token != UNKNOWN_ID or row[-1:] != [UNKNOWN_ID]:
+                    row.append(token)
+            rows.append(row)
+        return rows
 
-        def sample() -> None:
-            found.extend(
-                self._processor.encode(
-                    [to_bytes(line) for line in lines],
-                    enable_sampling=True,
-                    alpha=dropout,
-                    nbest_size=-1,
-                    num_threads=1,
-                )
-            )
+    @functools.cached_property
+    def _ids(self) -> dict[str, int]:
+        """Subwords and characters, without the special tokens."""
+        return {
+            self._processor.id_to_piece(token): token
+            for token in range(NUM_SPECIAL, self.vocabulary_size)
+        }
 
-        # SentencePiece has a generator for each thread, and seeds it when the
-        # thread first draws: only a new thread starts from the seed.
-        with _SAMPLING:
-            sentencepiece.set_random_generator_seed(seed % 2**32)
-            thread = threading.Thread(target=sample)
-            thread.start()
-            thread.join()
-        return found
+    @functools.cached_property
+    def _merges(self) -> Merges:
+        return Merges(
+            {
+                piece: self._processor.get_score(token)
+                for piece, token in self._ids.items()
+            }
+        )
 
     def decode(self, ids: Iterable[int]) -> str:
         """Turns the ids of one sentence back into text."""

@@ -78,7 +78,8 @@ class DroppedMerges:
                 for row in tokenizer.sample_lines(
                     lines,
                     self._rate,
-                    self._seed * MIXING + SIDES * epoch + side,
+                    # Never negative: the sign of a seed is not looked at.
+                    self._seed * MIXING + SIDES * (epoch + 1) + side,
                 )
             ]
             for side, (tokenizer, lines) in enumerate(self._sides)

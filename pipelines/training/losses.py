@@ -60,11 +60,27 @@ class SmoothedCrossentropy(keras.losses.Loss):
         }
 
 
-@keras.saving.register_keras_serializable(package=PACKAGE)
-class Perplexity(keras.metrics.Mean):
-    """Exponential of the mean cross-entropy, over tokens, not batches.
+class _TokenMean(keras.metrics.Mean):
+    """A mean over the tokens of all batches.
 
-    A token's weight is its sample weight, 0 for padding; nothing is smoothed.
+    `keras.metrics.Mean` takes the mean of a row's values and of its weights
+    first, so that a token of a batch with much padding counts for less.
+    """
+
+    def update_state(self, values, sample_weight=None):
+        weights = ops.ones_like(values)
+        if sample_weight is not None:
+            weights = ops.cast(sample_weight, values.dtype) * weights
+        self.total.assign_add(ops.sum(weights * values))
+        self.count.assign_add(ops.sum(weights))
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class Perplexity(_TokenMean):
+    """Exponential of the mean cross-entropy of a token.
+
+    The mean is over the tokens of all batches, each with its sample weight, 0
+    for padding; nothing is smoothed.
 
     Example:
 
@@ -90,10 +106,11 @@ class Perplexity(keras.metrics.Mean):
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class TokenAccuracy(keras.metrics.Mean):
+class TokenAccuracy(_TokenMean):
     """Share of the labels with the largest logit, ties included.
 
-    A token's weight is its sample weight, 0 for padding.
+    It is the share of the tokens of all batches, each with its sample weight, 0
+    for padding.
 
     Example:
 

@@ -1,15 +1,23 @@
 """Subwords that are drawn anew in each epoch."""
 
+import collections
+import doctest
+import json
+import random
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from pipelines import recipe as recipes
-from pipelines import tokenizers
+from pipelines import subword_merges, tokenizers
 from pipelines.data.batches import EpochBatches
 from pipelines.data.bpe_dropout import DroppedMerges
 from pipelines.data.corpus import Corpus
 from pipelines.data.streamed_corpus import StreamedCorpus
 from pipelines.errors import UserError
+from pipelines.subword_merges import Merges
 from pipelines.tasks.translation import batches as task_batches
 
 WORDS = ["lower", "lowest", "newer", "newest", "wider", "widest", "low", "new"]
@@ -46,6 +54,67 @@ def rows(dataset):
             if source.any():
                 found.append((source[source > 0], target[target > 0]))
     return found
+
+
+DRAW = """
+import sys
+from pipelines.text import SubwordTokenizer
+tokenizer = SubwordTokenizer.load(sys.argv[1])
+print(tokenizer.sample_lines(["lower newest widest"] * 20, 0.3, 7))
+"""
+
+
+def test_every_process_draws_the_same(tokenizer, tmp_path):
+    path = tmp_path / "subwords.model"
+    tokenizer.save(path)
+    first, second = (
+        subprocess.run(
+            [sys.executable, "-c", DRAW, str(path)],
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for _ in range(2)
+    )
+    assert first == second
+    assert len(set(map(tuple, json.loads(first)))) > 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "lower newest  widest",
+        " low",
+        "low▁new",
+        "",
+        "   ",
+        "ﬁ ½",
+        "漢字 low 漢 字x漢字",
+        "new\udcffer",
+        "\ud800",
+        "low" * 3000,
+    ],
+)
+def test_without_dropout_the_tokens_are_those_of_sentencepiece(tokenizer, line):
+    wanted = tokenizer.encode_lines([line])
+    assert tokenizer.sample_lines([line], 0.0, 1) == wanted
+
+
+def test_examples():
+    result = doctest.testmod(subword_merges)
+    assert result.attempted > 0
+    assert result.failed == 0
+
+
+def test_merges_are_left_out_as_often_as_asked():
+    """Of a word of one merge, which is tried once."""
+    merges = Merges({"a": -2, "b": -1, "ab": 0})
+    generator = random.Random(1)
+    counts = collections.Counter(
+        len(merges.split("ab", 0.3, generator)) for _ in range(5000)
+    )
+    # Five standard deviations of a share.
+    assert abs(counts[2] / 5000 - 0.3) < 5 * (0.3 * 0.7 / 5000) ** 0.5
 
 
 def num_tokens(pairs):

@@ -81,6 +81,33 @@ def test_metrics_are_those_of_keras(batch):
     assert 0 < float(accuracy.result()) == float(plain.result()) < 1
 
 
+def test_a_token_counts_the_same_in_long_batches_and_short_ones(batch):
+    labels, logits, _ = batch
+    perplexity, accuracy = Perplexity(), TokenAccuracy()
+    for row, padding in ((0, 0), (1, 5)):
+        padded = np.pad(logits[row], [(0, padding), (0, 0)])
+        for metric in (perplexity, accuracy):
+            metric.update_state(
+                np.pad(labels[row], (0, padding))[None],
+                padded[None],
+                np.pad(np.ones(3, "float32"), (0, padding))[None],
+            )
+    normalizers = np.log(np.exp(logits.astype("float64")).sum(-1))
+    chosen = np.take_along_axis(logits, labels[..., None], -1)[..., 0]
+    wanted = np.exp((normalizers - chosen).mean())
+    assert float(perplexity.result()) == pytest.approx(wanted, rel=1e-5)
+    share = (logits.argmax(-1) == labels).mean()
+    assert float(accuracy.result()) == pytest.approx(share)
+
+
+def test_without_weights_all_labels_count(batch):
+    labels, logits, _ = batch
+    accuracy = TokenAccuracy()
+    accuracy.update_state(labels, logits)
+    share = (logits.argmax(-1) == labels).mean()
+    assert float(accuracy.result()) == pytest.approx(share)
+
+
 def test_half_precision_is_computed_in_single(batch):
     labels, logits, weights = batch
     half = logits.astype("float16")
