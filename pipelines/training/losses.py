@@ -67,7 +67,7 @@ class _TokenMean(keras.metrics.Mean):
     first, so that a token of a batch with much padding counts for less.
     """
 
-    def update_state(self, values, sample_weight=None):
+    def _add(self, values, sample_weight=None):
         weights = ops.ones_like(values)
         if sample_weight is not None:
             weights = ops.cast(sample_weight, values.dtype) * weights
@@ -99,7 +99,7 @@ class Perplexity(_TokenMean):
     def update_state(self, y_true, y_pred, sample_weight=None):
         logits = ops.cast(y_pred, "float32")
         losses = _log_normalizer(logits) - _of_labels(logits, y_true)
-        return super().update_state(losses, sample_weight)
+        self._add(losses, sample_weight)
 
     def result(self):
         return ops.exp(super().result())
@@ -127,7 +127,7 @@ class TokenAccuracy(_TokenMean):
         logits = ops.cast(y_pred, "float32")
         # An argument of the maximum would be one pass more, and a slow one.
         hits = _of_labels(logits, y_true) >= ops.max(logits, axis=-1)
-        return super().update_state(ops.cast(hits, "float32"), sample_weight)
+        self._add(ops.cast(hits, "float32"), sample_weight)
 
 
 def _log_normalizer(logits):
