@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from export.quantized_weights import check_rounded
+
 MIN_ELEMENTS = 1024  # smaller tables stay as they are: nothing is saved
 
 
@@ -25,6 +27,9 @@ def quantize_int4(content: bytes) -> bytes:
 
     Returns:
         The quantised model.
+
+    Raises:
+        ValueError: If a stored weight is not the model's, rounded.
     """
     from ai_edge_litert.tools import flatbuffer_utils
     from ai_edge_quantizer import quantizer, recipe
@@ -37,6 +42,9 @@ def quantize_int4(content: bytes) -> bytes:
         quantized = made.quantize().quantized_model
     model = flatbuffer_utils.read_model_from_bytearray(bytes(quantized))
     quantize_tables(model)
+    check_rounded(
+        flatbuffer_utils.read_model_from_bytearray(bytearray(content)), model
+    )
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
