@@ -137,6 +137,11 @@ QUICK_DECODERS = REPRESENTATIVE_DECODERS | {
     "lstm-none-before-feeding-None",
     "nested-additive-before-plain-None",
 }
+# XLA takes long: one place each. The equations are tested in both.
+COMPILED = {
+    f"lstm-{attention}-{('before', 'after')[number % 2]}-plain-None"
+    for number, attention in enumerate(FURTHER_ATTENTIONS)
+} | QUICK_DECODERS
 DECODER_CASES = [
     DecoderCase(
         decoder.name,
@@ -145,8 +150,7 @@ DECODER_CASES = [
         representative=decoder.name in REPRESENTATIVE_DECODERS,
         **{
             "quick": decoder.name in QUICK_DECODERS,
-            "compiled": decoder.name in QUICK_DECODERS
-            or (decoder.attention in FURTHER_ATTENTIONS and not decoder.units),
+            "compiled": decoder.name in COMPILED,
             "jumps": decoder.attention == "hard",
             **decoder.further,
         },
