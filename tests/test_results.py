@@ -225,6 +225,37 @@ def test_minutes_take_the_place_of_epochs():
     assert recipe.training.average > 0
 
 
+def test_twenty_minutes_are_measured_once(data, monkeypatch, capsys):
+    import minutes
+
+    trained = []
+
+    def ours(data_dir, runs, minutes_of_training, seed):
+        trained.append(minutes_of_training)
+        return 60.0 * minutes_of_training, ["translate"]
+
+    def translate(command, sources, log):
+        name = minutes.results_studies.FILES["test"][1]
+        text = gzip.decompress((data / name).read_bytes()).decode()
+        return text.splitlines()
+
+    monkeypatch.setattr(minutes, "ours", ours)
+    monkeypatch.setattr(minutes, "translate", translate)
+    runs = data.parent / "minutes"
+    call = [f"--data={data}", f"--runs={runs}", "--minutes=3"]
+    for _ in range(2):
+        assert minutes.main(call) == 0
+        assert "| ours | 3.0 | 100.00 |" in capsys.readouterr().out
+    assert trained == [3.0]
+    with pytest.raises(SystemExit, match="of other settings"):
+        minutes.main([*call, "--seed=2"])
+    (runs / "ours.json").unlink()
+    (runs / "ours").mkdir()
+    with pytest.raises(SystemExit, match="a training that was not measured"):
+        minutes.main(call)
+    assert trained == [3.0]
+
+
 def test_a_trial_is_not_written_into_the_docs(data, capsys):
     import results
 
