@@ -226,6 +226,20 @@ STUDIES = {
         ),
         words=("ACKNOWLEDGEMENT", "CHLOROPHYLL"),
     ),
+    "attend": Study(
+        "Attending before a step, or after it",
+        {
+            "before": "recurrent",
+            "after": "after-softmax",
+            "after, input feeding": "after-feeding",
+        },
+        "Whether the decoder looks at the source before it makes a step, and "
+        "steps with what it saw (Bahdanau et al. 2014), or afterwards, for its "
+        "output alone (Luong et al. 2015, section 3); and the latter with what "
+        "it saw fed into the next step (section 3.3). Afterwards and without "
+        "feeding, no step waits for an attention: in training it is computed "
+        "for all steps at once.",
+    ),
     "feeding": Study(
         "Input feeding",
         {"without": "after-softmax", "with": "after-feeding"},

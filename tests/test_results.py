@@ -13,7 +13,9 @@ from pipelines.models.build import build_model
 from tests.pipelines.command_line import good_lines
 
 FOLDER = pathlib.Path(__file__).parent.parent / "benchmarks"
-STUDIES = ("lengths", "scores", "hardness", "feeding", "transformer")
+STUDIES = (
+    *("lengths", "scores", "hardness", "attend", "feeding", "transformer"),
+)
 PHONES = ("word_error_rate", "phone_error_rate")
 SIZES = {"train": 40, "validation": 9, "test": 9}
 STEPS, TOKENS = 10, 400  # of an epoch
