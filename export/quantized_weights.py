@@ -53,7 +53,10 @@ def check_rounded(before: Any, after: Any) -> None:
 def _pairs(before: Any, after: Any) -> Iterator[tuple[Any, Any]]:
     """Tensors of one model and what became of them in the other."""
     for old, new in zip(before.subgraphs, after.subgraphs, strict=True):
-        yield from zip(old.tensors, new.tensors, strict=False)
+        # What is new stands at the end.
+        yield from zip(
+            old.tensors, new.tensors[: len(old.tensors)], strict=True
+        )
 
 
 def _dequantized(
