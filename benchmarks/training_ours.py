@@ -16,6 +16,7 @@ import training_worker
 from training_reckoning import LARGE, STEP
 
 import keras_attention as ka
+from pipelines.data import transforms
 from pipelines.training.losses import (
     Perplexity,
     SmoothedCrossentropy,
@@ -107,9 +108,10 @@ class Trainer:
             lambda: (self.batches[one] for one in numbers),
             output_signature=self.signature,
         )
-        history = self.model.fit(
-            data.prefetch(tf.data.AUTOTUNE), epochs=1, verbose=0
+        data = data.apply(transforms.prefetch()).apply(
+            transforms.without_autotune()
         )
+        history = self.model.fit(data, epochs=1, verbose=0)
         return history.history["loss"]
 
     def answer(self, request):

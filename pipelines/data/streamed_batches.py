@@ -129,6 +129,7 @@ class StreamedBatches:
             .apply(transforms.shift_targets())
             .apply(tf.data.experimental.assert_cardinality(size))
             .apply(transforms.prefetch())
+            .apply(transforms.without_autotune())
         )
 
     def lines(self, epoch: int, batch: int) -> list[int]:
@@ -171,14 +172,15 @@ class StreamedBatches:
             )
             return tf.where(keep, numbers, 0), source, target
 
-        return tf.data.Dataset.from_generator(
+        dataset = tf.data.Dataset.from_generator(
             pieces,
             output_signature=(
                 tf.TensorSpec([None], tf.int32),
                 strings,
                 strings,
             ),
-        ).map(tokenize)
+        )
+        return dataset.map(tokenize).apply(transforms.without_autotune())
 
     def _numbered(self, first_epoch: int, num_epochs: int) -> tf.data.Dataset:
         """Batches of line numbers and tokens; rows that fill up are empty."""

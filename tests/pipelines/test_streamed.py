@@ -74,6 +74,11 @@ def test_an_epoch_holds_what_one_in_memory_holds(path):
     assert "1 pairs were too long" in report
 
 
+def test_nothing_is_tuned_that_an_end_could_wait_for(path):
+    dataset = make(StreamedBatches, read_stream(path))[0].epoch(0)
+    assert dataset.options().autotune.enabled is False
+
+
 def test_epochs_differ_and_begin_anywhere(path):
     data, _ = make(StreamedBatches, read_stream(path))
     first, second = batches(data.epoch(0)), batches(data.epoch(1))

@@ -169,6 +169,15 @@ def test_buckets_are_mixed_and_rows_too(data):
     assert len(set(sets)) > 1.5 * data.num_batches
 
 
+@pytest.mark.parametrize("bpe_dropout", [0.0, 0.1])
+def test_nothing_is_tuned_that_an_end_could_wait_for(
+    tokenizer, corpus, bpe_dropout
+):
+    data = EpochBatches(corpus, tokenizer, tokenizer, bpe_dropout=bpe_dropout)
+    for dataset in (data.epoch(0), transforms.lines(corpus)):
+        assert dataset.options().autotune.enabled is False
+
+
 def test_without_shuffling_epochs_are_alike(tokenizer, corpus):
     data = EpochBatches(
         corpus, tokenizer, tokenizer, batch_size=BATCH_SIZE, shuffle=False
