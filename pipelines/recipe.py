@@ -62,7 +62,7 @@ def shipped_recipes() -> list[str]:
     """Names of the recipes that come along.
 
     >>> shipped_recipes()
-    ['cmudict_g2p', 'demo', 'multi30k_en_de']
+    ['cmudict_g2p', 'demo', 'multi30k_en_de', 'multi30k_lc_en_de']
     """
     return sorted(path.stem for path in RECIPES.glob("*.toml"))
 

@@ -17,6 +17,8 @@ from pipelines.recipe import (
 )
 from pipelines.recipe_sizes import recipe_for
 
+TRANSLATION = ("demo", "multi30k_en_de", "multi30k_lc_en_de")
+
 
 def write(folder, text, name="mine.toml"):
     path = folder / name
@@ -24,7 +26,7 @@ def write(folder, text, name="mine.toml"):
     return path
 
 
-@pytest.mark.parametrize("name", ["demo", "multi30k_en_de"])
+@pytest.mark.parametrize("name", TRANSLATION)
 def test_shipped_recipes(name):
     assert name in shipped_recipes()
     recipe = load_recipe(name)
@@ -55,7 +57,7 @@ def test_a_file_and_its_defaults(tmp_path):
     assert recipe.model == Recipe().model
 
 
-@pytest.mark.parametrize("name", ["demo", "multi30k_en_de"])
+@pytest.mark.parametrize("name", TRANSLATION)
 def test_saved_recipe_is_the_same(tmp_path, name):
     recipe = override(
         load_recipe(name), ['name=a "quoted" \\ näme', "data.max_train_pairs=7"]
