@@ -187,7 +187,7 @@ def diff(first: Recipe, second: Recipe) -> list[str]:
     """Lists the keys in which two recipes differ.
 
     >>> recipe = load_recipe("demo")
-    >>> diff(recipe, override(recipe, ["model.cell=gru", "name=other"]))
+    >>> diff(recipe, override(recipe, ["model.cell=lstm", "name=other"]))
     ['name', 'model.cell']
     """
     return [

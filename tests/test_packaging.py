@@ -76,9 +76,10 @@ def test_wheel_holds_the_packages_and_nothing_else(wheel):
 
 
 def test_wheel_holds_the_recipes_and_the_sample_with_its_licence(wheel):
-    names = zipfile.ZipFile(wheel).namelist()
+    names = set(zipfile.ZipFile(wheel).namelist())
     recipes = {path.name for path in (ROOT / "pipelines/recipes").iterdir()}
-    assert recipes and {f"pipelines/recipes/{one}" for one in recipes} <= names
+    assert recipes
+    assert {f"pipelines/recipes/{name}" for name in recipes} <= names
     sample = {name for name in names if name.startswith("pipelines/sample/")}
     assert any(name.endswith(".gz") for name in sample)
     assert "pipelines/sample/LICENSE" in sample

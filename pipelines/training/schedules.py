@@ -26,7 +26,7 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
     >>> schedule = WarmupSchedule("cosine", 1.0, 10, 110)
     >>> [round(float(schedule(step)), 2) for step in (0, 9, 59, 109)]
-    [0.1, 1.0, 0.51, 0.01]
+    [0.1, 1.0, 0.5, 0.01]
     """
 
     def __init__(self, name, learning_rate, warmup_steps, total_steps):

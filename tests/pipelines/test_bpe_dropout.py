@@ -1,7 +1,6 @@
 """Subwords that are drawn anew in each epoch."""
 
 import collections
-import doctest
 import json
 import random
 import subprocess
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipelines import recipe as recipes
-from pipelines import subword_merges, tokenizers
+from pipelines import tokenizers
 from pipelines.data.batches import EpochBatches
 from pipelines.data.bpe_dropout import DroppedMerges
 from pipelines.data.corpus import Corpus
@@ -98,12 +97,6 @@ def test_every_process_draws_the_same(tokenizer, tmp_path):
 def test_without_dropout_the_tokens_are_those_of_sentencepiece(tokenizer, line):
     wanted = tokenizer.encode_lines([line])
     assert tokenizer.sample_lines([line], 0.0, 1) == wanted
-
-
-def test_examples():
-    result = doctest.testmod(subword_merges)
-    assert result.attempted > 0
-    assert result.failed == 0
 
 
 def test_merges_are_left_out_as_often_as_asked():

@@ -1,13 +1,10 @@
 """The loss and the metrics, beside Keras's own and NumPy."""
 
-import doctest
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines.training import losses
 from pipelines.training.losses import (
     Perplexity,
     SmoothedCrossentropy,
@@ -26,12 +23,6 @@ def batch():
     labels[0, 0] = logits[0, 0].argmax()  # one of them is right
     weights = np.array([[1, 1, 1], [1, 0, 0]], "float32")
     return labels, logits, weights
-
-
-def test_examples():
-    result = doctest.testmod(losses)
-    assert result.attempted > 0
-    assert result.failed == 0
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])

@@ -1,13 +1,11 @@
 """Pronouncing dictionaries, and error rates that were counted by hand."""
 
-import doctest
 import functools
 import gzip
 import random
 
 import pytest
 
-from pipelines.data import pronunciations
 from pipelines.data.corpus import Problem
 from pipelines.data.pronunciations import (
     by_word,
@@ -16,7 +14,6 @@ from pipelines.data.pronunciations import (
     split_words,
 )
 from pipelines.errors import UserError
-from pipelines.evaluation import measures, pronunciation_measures
 from pipelines.evaluation.measures import Scoring
 from pipelines.evaluation.pronunciation_measures import (
     PronunciationMeasures,
@@ -42,15 +39,6 @@ def write(folder, content, name="words.txt"):
 
 def pairs(corpus):
     return list(zip(corpus.sources, corpus.targets, strict=True))
-
-
-@pytest.mark.parametrize(
-    "module", [measures, pronunciations, pronunciation_measures]
-)
-def test_examples(module):
-    result = doctest.testmod(module)
-    assert result.attempted > 0
-    assert result.failed == 0
 
 
 @pytest.mark.parametrize("zipped", [False, True])

@@ -1,7 +1,6 @@
 """Options of the search, and what the search makes of them."""
 
 import dataclasses
-import doctest
 
 import keras
 import numpy as np
@@ -9,8 +8,6 @@ import pytest
 
 from keras_attention import search
 from pipelines import recipe as recipes
-from pipelines import search_options
-from pipelines.commands import translation_lines
 from pipelines.errors import UserError
 from pipelines.run import Run
 from pipelines.search_options import SearchOptions, words_to_ids
@@ -34,12 +31,6 @@ def texts(run, **options):
     return [
         one.text for one in run.translate(SOURCES, SearchOptions(**options))
     ]
-
-
-@pytest.mark.parametrize("module", [search_options, translation_lines])
-def test_examples(module):
-    result = doctest.testmod(module)
-    assert result.attempted and not result.failed
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,8 @@
 """The code of `docs/tensorboard.md` runs, and shows what the page says."""
 
-import doctest
-import importlib
 import re
 from pathlib import Path
 
-import keras
-import numpy as np
-import pytest
-
-import keras_attention
 from pipelines.recipe import Recipe
 from tests.pipelines.events import read, scalars
 
@@ -54,17 +47,3 @@ def test_the_pictures_are_there_and_small():
     assert names == ["tensorboard_scalars.png", "tensorboard_images.png"]
     for name in names:
         assert 1_000 < (PAGE.parent / name).stat().st_size < 200_000
-
-
-@pytest.mark.parametrize("name", ["gold", "record", "statistics", "tables"])
-def test_examples(name):
-    module = importlib.import_module(f"pipelines.tensorboard.{name}")
-    outcome = doctest.testmod(
-        module,
-        extraglobs={
-            "keras": keras,
-            "keras_attention": keras_attention,
-            "np": np,
-        },
-    )
-    assert outcome.attempted and not outcome.failed

@@ -1,11 +1,9 @@
-import doctest
 import itertools
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines.data import batches as batches_module
 from pipelines.data import boundaries as boundaries_module
 from pipelines.data import transforms
 from pipelines.data.batches import EpochBatches, batches
@@ -63,15 +61,6 @@ def pairs_of(dataset):
                     )
                 )
     return found
-
-
-@pytest.mark.parametrize(
-    "module", [transforms, batches_module, boundaries_module]
-)
-def test_examples(module):
-    result = doctest.testmod(module)
-    assert result.attempted > 0
-    assert result.failed == 0
 
 
 def test_every_epoch_has_every_pair_once(data, corpus, tokenizer):
