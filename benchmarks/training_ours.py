@@ -108,10 +108,9 @@ class Trainer:
             lambda: (self.batches[one] for one in numbers),
             output_signature=self.signature,
         )
-        data = data.apply(transforms.prefetch()).apply(
-            transforms.without_autotune()
+        history = self.model.fit(
+            data.apply(transforms.prefetch()), epochs=1, verbose=0
         )
-        history = self.model.fit(data, epochs=1, verbose=0)
         return history.history["loss"]
 
     def answer(self, request):

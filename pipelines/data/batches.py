@@ -202,7 +202,6 @@ class EpochBatches:
             .apply(transforms.shift_targets())
             .apply(tf.data.experimental.assert_cardinality(size))
             .apply(transforms.prefetch())
-            .apply(transforms.without_autotune())
         )
 
     def lines(self, epoch: int, batch: int) -> list[int]:

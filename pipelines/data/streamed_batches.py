@@ -129,7 +129,6 @@ class StreamedBatches:
             .apply(transforms.shift_targets())
             .apply(tf.data.experimental.assert_cardinality(size))
             .apply(transforms.prefetch())
-            .apply(transforms.without_autotune())
         )
 
     def lines(self, epoch: int, batch: int) -> list[int]:

@@ -357,11 +357,8 @@ def shift_targets() -> Transform:
     return transform
 
 
-def prefetch(num_elements: int = 2) -> Transform:
-    """Prepares the next batches while the model is busy.
-
-    Args:
-        num_elements: How many are kept ready.
+def prefetch() -> Transform:
+    """Prepares the next two batches while the model is busy, untuned.
 
     Returns:
         dataset -> the same dataset.
@@ -373,7 +370,7 @@ def prefetch(num_elements: int = 2) -> Transform:
     """
 
     def transform(dataset: tf.data.Dataset) -> tf.data.Dataset:
-        return dataset.prefetch(num_elements)
+        return dataset.prefetch(2).apply(without_autotune())
 
     return transform
 
