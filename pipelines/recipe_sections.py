@@ -253,8 +253,8 @@ class TrainingRecipe:
     )
     average: float = setting(
         0.0,
-        "keep the moving average of the weights; momentum of a step, such as "
-        "0.999 (0: keep the weights)",
+        "keep the moving average of the weights; momentum of a batch, such "
+        "as 0.999 (0: keep the weights)",
         low=0,
         below=1,
     )

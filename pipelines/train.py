@@ -145,7 +145,8 @@ def _compile(model: Any, recipe: Recipe, batches: EpochBatches) -> None:
             settings.schedule,
             settings.learning_rate,
             settings.warmup_steps,
-            settings.epochs * batches.num_batches // settings.accumulate,
+            # Keras counts batches here, accumulated or not.
+            settings.epochs * batches.num_batches,
         )
     model.compile(
         optimizer=keras.optimizers.Adam(

@@ -8,6 +8,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from pipelines.training.optimizers import inner_optimizer
+
 
 class GradientNorm:
     """The norm of the gradient of the last training step, before clipping.
@@ -34,9 +36,8 @@ class GradientNorm:
 
     def __init__(self, model: Any) -> None:
         self._variable: Any = None
-        optimizer = model.optimizer
         # With a scaled loss, the gradients that count are the inner one's.
-        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+        optimizer = inner_optimizer(model)
         if keras.backend.backend() != "tensorflow" or (
             tf.distribute.has_strategy()
             or model.distribute_strategy.num_replicas_in_sync > 1

@@ -8,6 +8,8 @@ from typing import Any
 
 import keras
 
+from pipelines.training.optimizers import inner_optimizer
+
 
 @contextlib.contextmanager
 def averaged(model: Any) -> Iterator[None]:
@@ -38,7 +40,7 @@ def averaged(model: Any) -> Iterator[None]:
 
 def _put_average(model: Any) -> list[Any] | None:
     """Returns the trained weights; `None` if there is no average."""
-    optimizer = model.optimizer
+    optimizer = inner_optimizer(model)
     if not optimizer.use_ema or not int(optimizer.iterations):
         return None
     trained: list[Any] = model.get_weights()
@@ -63,7 +65,7 @@ class ValidateAverages(keras.callbacks.Callback):
         self.restore()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if self.model.optimizer.use_ema:
+        if inner_optimizer(self.model).use_ema:
             self._at_end = self.model.get_weights()
 
     def on_train_end(self, logs: Any = None) -> None:

@@ -168,9 +168,8 @@ class PlateauRate(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         settings, progress = self.settings, self.progress
-        done = progress.epoch * self.num_batches + progress.batch
-        steps = done // settings.accumulate + 1
-        warmup = min(1.0, steps / max(settings.warmup_steps, 1))
+        batches = progress.epoch * self.num_batches + progress.batch + 1
+        warmup = min(1.0, batches / max(settings.warmup_steps, 1))
         rate = settings.learning_rate * progress.rate_scale * warmup
         if rate != self._rate:
             self.model.optimizer.learning_rate = self._rate = rate

@@ -27,7 +27,10 @@ class Recorder(keras.callbacks.Callback):
 
     def __init__(self):
         super().__init__()
-        self.steps, self.validated = [], []
+        self.steps, self.validated, self.rates = [], [], []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.rates.append(float(self.model.optimizer.learning_rate))
 
     def on_train_batch_end(self, batch, logs=None):
         self.steps.append(self.trained())
@@ -70,8 +73,13 @@ def run_training(folder, *assignments):
     return run, recorder
 
 
-def test_the_average_of_the_weights_is_validated_and_kept(tmp_path):
-    run, recorder = run_training(tmp_path, f"training.average={MOMENTUM}")
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_the_average_of_the_weights_is_validated_and_kept(precision, tmp_path):
+    run, recorder = run_training(
+        tmp_path,
+        f"training.average={MOMENTUM}",
+        f"training.precision={precision}",
+    )
     average = recorder.steps[0]
     after = []
     for number, weights in enumerate(recorder.steps[1:], start=2):
@@ -124,6 +132,29 @@ def test_accumulated_batches_make_one_step(tmp_path):
         for pair in zip(recorder.steps, recorder.steps[1:], strict=False)
     ]
     assert changed == [index % 2 == 0 for index in range(len(changed))]
+
+
+@pytest.mark.parametrize("accumulate", [1, 3])
+@pytest.mark.parametrize("schedule", ["cosine", "plateau"])
+def test_the_learning_rate_goes_by_batches(schedule, accumulate, tmp_path):
+    _, recorder = run_training(
+        tmp_path,
+        f"training.accumulate={accumulate}",
+        f"training.schedule={schedule}",
+        "training.epochs=4",
+        "training.warmup_steps=4",
+        "training.learning_rate=0.1",
+        "training.plateau_epochs=9",
+    )
+    number = len(recorder.rates)
+    rising = [0.025, 0.05, 0.075, 0.1]
+    assert recorder.rates[:4] == pytest.approx(rising)
+    if schedule == "plateau":
+        assert recorder.rates[4:] == pytest.approx([0.1] * (number - 4))
+        return
+    rest = np.arange(1, number - 3) / (number - 4)
+    cosine = 0.001 + 0.099 * (1 + np.cos(np.pi * rest)) / 2
+    np.testing.assert_allclose(recorder.rates[4:], cosine, rtol=1e-3)
 
 
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
