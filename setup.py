@@ -27,7 +27,7 @@ def read_version():
     return found.group(1)
 
 
-# The time loop touches one private Keras function, so only minor versions
+# Private functions of Keras are used, in one file, so only minor versions
 # that the tests have run with are let in.
 KERAS = "keras>=3.15,<3.16"
 NUMPY = "numpy>=2.1,<3"

@@ -61,6 +61,7 @@ def train_variant(recipe, folder, limit):
                 "processor_seconds": self.last[1] - self.start[1],
                 "with_validation": clocks()[0] - self.start[0],
                 "validation_loss": logs.get("val_loss"),
+                "validation_perplexity": logs.get("val_perplexity"),
                 "peak_memory": peak_memory(),
             }
             # An epoch that is done again counts once.
@@ -134,7 +135,7 @@ def training(entries, batches):
         seconds = statistics.median(one[key] for one in timed)
         return batches.num_target_tokens / seconds
 
-    losses = [one["validation_loss"] for one in entries]
+    perplexities = [one["validation_perplexity"] for one in entries]
     return {
         "epochs": epochs,
         "tokens": round(epochs * batches.num_target_tokens),
@@ -142,8 +143,8 @@ def training(entries, batches):
         "tokens_per_second": rate("seconds"),
         "tokens_per_processor_second": rate("processor_seconds"),
         "peak_memory": max(one["peak_memory"] for one in entries),
-        "validation_losses": losses,
-        "best_epoch": 1 + losses.index(min(losses)),
+        "validation_losses": [one["validation_loss"] for one in entries],
+        "best_epoch": 1 + perplexities.index(min(perplexities)),
     }
 
 

@@ -70,8 +70,8 @@ def page(name, study, content):
         "after the first; tokens per processor second suffer less from the "
         "other work. Minutes are wall-clock, with compilation and validation. "
         "Peak memory is that of the whole training process, TensorFlow "
-        "included. The model of the epoch with the best validation loss "
-        "translates, "
+        "included. The model of the epoch with the best validation "
+        "perplexity translates, "
         f"with a beam of {content['settings']['beam_size']}.",
         "",
         "Written by:",

@@ -12,6 +12,7 @@ from keras_attention.attention_cell import AttentionCell
 from keras_attention.attention_inputs import agree
 from keras_attention.cell_steps import join
 from keras_attention.piece import PACKAGE
+from keras_attention.private_keras import carried_mask
 from keras_attention.serialization import serialized
 from keras_attention.time_loop import is_in_place, time_loop
 
@@ -122,6 +123,9 @@ class AttentionRNN(keras.layers.Layer):
         training=False,
         inputs_mask=None,
     ):
+        if inputs_mask is None:
+            # Keras fills it in only where there are further tensors.
+            inputs_mask = carried_mask(inputs)
         outputs, alignments, states = self.run(
             inputs,
             memory,

@@ -114,7 +114,10 @@ class BaseAttention(keras.layers.Layer):
             "alignments": lambda: self.normalizer.first_alignments(
                 *shape, dtype
             ),
-            "accumulated": lambda: ops.zeros(shape, dtype=dtype),
+            # A sum of many small numbers: half precision would lose them.
+            "accumulated": lambda: ops.zeros(
+                shape, dtype=keras.backend.result_type(dtype, "float32")
+            ),
             "step": lambda: ops.zeros((batch_size,), dtype="int32"),
         }
         return Past(**{name: make[name]() for name in self.remembers})

@@ -13,6 +13,7 @@ from keras_attention.attention_rnn import AttentionRNN
 from keras_attention.bridge import Bridge
 from keras_attention.encoders import SequenceDropout
 from keras_attention.piece import PACKAGE
+from keras_attention.private_keras import carried_mask
 from keras_attention.registry import is_number
 from keras_attention.reward_mixin import RewardMixin
 from keras_attention.scheduled_sampling import ScheduledSampling
@@ -64,8 +65,9 @@ class EncoderDecoder(RewardMixin, keras.Model):
             features (Xu et al. 2015, section 3.1.2). One that shortens what
             it reads says so in its `compute_mask`.
         decoder: an `AttentionRNN`.
-        source_embedding: a layer applied to the source first, or `None`. One
-            with `mask_zero=True` makes the mask of the source.
+        source_embedding: a layer or a model applied to the source first, or
+            `None`. One with `mask_zero=True` in it makes the mask of the
+            source.
         target_embedding: a layer applied to the decoder's inputs, or `None`.
         output_layer: a layer applied to the decoder's outputs, or `None`;
             `"tied"` makes logits with the table of `target_embedding` (see
@@ -74,7 +76,8 @@ class EncoderDecoder(RewardMixin, keras.Model):
             decoder states; `None` makes a `Bridge`.
         dropout: share dropped in training, in `[0, 1)`, from the embedded
             source and target, the memory and the decoder's outputs: one mask
-            for all positions (Gal and Ghahramani 2016).
+            for all positions (Gal and Ghahramani 2016). What has no embedding
+            is left whole.
         scheduled_sampling: how often the decoder reads, in training, what the
             model says itself: a `ScheduledSampling`, or its rate in `[0, 1]`;
             `None`: never. For targets of ids and outputs that are logits.
@@ -190,9 +193,11 @@ class EncoderDecoder(RewardMixin, keras.Model):
         if training and self.scheduled_sampling is not None:
             target = self._partly_said(target, memory, states)
         target = _embed(self.target_embedding, target)
+        if self.target_embedding is not None:
+            target = self.dropout_layers[2](target, training=training)
         # What the embedding of the target calls padding is for the loss.
         outputs, alignments = self._decode(
-            self.dropout_layers[2](target, training=training),
+            target,
             memory,
             states,
             training,
@@ -209,7 +214,8 @@ class EncoderDecoder(RewardMixin, keras.Model):
             source: `(batch, source_len)` ids, or `(batch, source_len, dim)`,
                 or images `(batch, height, width, channels)`.
             source_mask: boolean, the shape of the source without `dim`, or
-                `None`: the mask that the embedding makes.
+                `None`: the mask that the embedding makes, or that Keras
+                carries with the source.
             training: whether dropout is on.
 
         Returns:
@@ -247,8 +253,9 @@ class EncoderDecoder(RewardMixin, keras.Model):
         # An embedding sees a sequence of length one, as in training.
         inputs = _embed(self.target_embedding, ops.expand_dims(inputs, 1))
         cell = self.decoder.cell
+        inputs = ops.cast(ops.squeeze(inputs, 1), cell.compute_dtype)
         output, step = cell.step(
-            cell.project_inputs(ops.squeeze(inputs, 1)),
+            cell.project_inputs(inputs),
             states,
             cell.memories(*memory),
             training=False,
@@ -265,7 +272,11 @@ class EncoderDecoder(RewardMixin, keras.Model):
         mask = source_mask
         if mask is None and self.source_embedding is not None:
             mask = self.source_embedding.compute_mask(source, None)
-        embedded = drop_source(embedded, training=training)
+        if mask is None:
+            # That of a model that embeds, or of a source without embedding.
+            mask = carried_mask(embedded)
+        if self.source_embedding is not None:
+            embedded = drop_source(embedded, training=training)
         options = {} if mask is None else {"mask": ops.cast(mask, "bool")}
         value, states = self.encoder(embedded, training=training, **options)
         mask = options.get("mask")
@@ -297,6 +308,7 @@ class EncoderDecoder(RewardMixin, keras.Model):
     def _decode(self, target, memory, states, training, with_alignments):
         """Returns `(outputs, alignments or None)`."""
         value, mask = memory
+        target = ops.cast(target, self.decoder.cell.compute_dtype)
         if not self.decoder.built:
             self.decoder.build(_known(target.shape), _known(value.shape))
 
@@ -320,6 +332,10 @@ class EncoderDecoder(RewardMixin, keras.Model):
             table = ops.convert_to_tensor(self.target_embedding.embeddings)
             return self.output_layer(decoded, table)
         return self.output_layer(decoded)
+
+    def compute_mask(self, inputs, previous_mask=None):
+        # The source's padding ends here; the target's is for the loss.
+        return None
 
     def get_config(self):
         parts = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops, tree
 
+from keras_attention import functional
 from keras_attention.piece import PACKAGE
 from keras_attention.registry import is_number
 
@@ -37,12 +38,11 @@ class LayerNormCell:
 
     def _normalize(self, values, scale):
         """Layer normalisation over the last axis, in float32 at least."""
-        wide = ops.cast(values, self.variable_dtype)
+        wide = functional.widened(values)
         centred = wide - ops.mean(wide, axis=-1, keepdims=True)
         variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
         normalized = centred * ops.rsqrt(variance + self.epsilon)
-        scale = ops.cast(scale, self.variable_dtype)
-        return ops.cast(normalized * scale, values.dtype)
+        return ops.cast(normalized * ops.cast(scale, wide.dtype), values.dtype)
 
     def _product(self, values, kernel):
         return ops.matmul(values, ops.cast(kernel, values.dtype))

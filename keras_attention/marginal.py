@@ -112,7 +112,7 @@ def log_likelihoods(
             "or do not, and this one weighs them: use another window, or "
             "another estimator."
         )
-    outputs = output_of(_pairs(cell, hidden, value))
+    outputs = output_of(_pairs(cell, hidden, value, allowed))
     logits = functional.widened(outputs)
     # (batch, target_len, source_len, vocabulary)
     logits = ops.reshape(
@@ -128,13 +128,18 @@ def log_likelihoods(
     )
 
 
-def _pairs(cell, hidden, value):
+def _pairs(cell, hidden, value, allowed):
     """Returns what the decoder puts out for every pair, in one sequence.
+
+    A step that may look nowhere has the same pair everywhere, `[h_t; 0]`: that
+    is its output at inference too.
 
     Args:
         cell: an `AttentionCell`.
         hidden: `(batch, target_len, hidden_size)`.
         value: `(batch, source_len, memory_dim)`.
+        allowed: boolean, broadcastable to `(batch, target_len, source_len)`,
+            or `None`.
 
     Returns:
         `(batch, target_len * source_len, output_size)`.
@@ -143,13 +148,16 @@ def _pairs(cell, hidden, value):
     source_len = ops.shape(value)[1]
 
     def spread(tensor, axis):
-        width = tensor.shape[-1]
-        tensor = ops.broadcast_to(
+        return ops.broadcast_to(
             ops.expand_dims(tensor, axis),
-            (batch, target_len, source_len, width),
+            (batch, target_len, source_len, tensor.shape[-1]),
         )
-        return ops.reshape(tensor, (batch, target_len * source_len, width))
 
+    seen = spread(value, 1)
+    if allowed is not None:
+        somewhere = ops.any(allowed, axis=-1, keepdims=True)
+        seen = ops.where(ops.expand_dims(somewhere, -1), seen, 0.0)
+    joined = ops.concatenate([spread(hidden, 2), seen], axis=-1)
     return cell.output_of(
-        ops.concatenate([spread(hidden, 2), spread(value, 1)], axis=-1)
+        ops.reshape(joined, (batch, target_len * source_len, joined.shape[-1]))
     )

@@ -12,7 +12,8 @@ class Past(NamedTuple):
 
     Attributes:
         alignments: `(batch, source_len)`, the alignments of the step before.
-        accumulated: `(batch, source_len)`, the sum of all alignments so far.
+        accumulated: `(batch, source_len)`, the sum of all alignments so far,
+            in at least float32.
         step: int32 `(batch,)`, the number of steps so far.
     """
 
@@ -36,7 +37,8 @@ class Past(NamedTuple):
             None if self.alignments is None else alignments[:, -1],
             None
             if self.accumulated is None
-            else self.accumulated + ops.sum(alignments, axis=1),
+            else self.accumulated
+            + ops.sum(ops.cast(alignments, self.accumulated.dtype), axis=1),
             None
             if self.step is None
             else self.step + ops.cast(ops.shape(alignments)[1], "int32"),

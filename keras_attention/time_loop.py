@@ -7,8 +7,6 @@ There are two loops over the same step, with the same results:
 - inside `with inference_loop():`, a while loop that writes its outputs in
   place: no gradient, but it converts to LiteRT's builtin operators with a
   dynamic batch and a dynamic length.
-
-This is the only file that touches a private Keras module.
 """
 
 from __future__ import annotations
@@ -19,9 +17,8 @@ import threading
 import keras
 from keras import ops, tree
 
-# `keras.layers.RNN` passes nothing but inputs and states to its cell, and
-# `keras.ops.scan` fails under XLA in training: hence the function below both.
-from keras.src.backend import rnn as _keras_rnn
+# The function below `keras.layers.RNN`.
+from keras_attention.private_keras import keras_rnn
 
 _STATE = threading.local()
 
@@ -172,8 +169,10 @@ def _parted(outputs, widths):
 
 
 def _differentiable(step, inputs, states, width):
-    del width
-    _, outputs, states = _keras_rnn(step, inputs, states)
+    if inputs.shape[1] == 0:  # Keras's loop looks at the first step.
+        empty = (ops.shape(inputs)[0], 0, width)
+        return ops.zeros(empty, dtype=inputs.dtype), states
+    _, outputs, states = keras_rnn(step, inputs, states)
     return outputs, states
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipelines import task as tasks
+from pipelines.data.streamed_corpus import HEAD, StreamedCorpus
 from pipelines.errors import UserError
 from pipelines.evaluation.measures import Measures, Scoring
 from pipelines.evaluation.results import Results, read_results, write_results
@@ -156,7 +157,18 @@ def _prepare(
             f"Choose one of {', '.join(SPLITS)}.",
         )
     measures = tasks.get(run.recipe.task).measures(scoring)
-    corpus = measures.first(run.corpus(split), limit)
+    whole = run.corpus(split)
+    if (
+        isinstance(whole, StreamedCorpus)
+        and len(whole) >= HEAD
+        and not 0 < limit <= len(whole)
+    ):
+        raise UserError(
+            f"{whole.name} is streamed; of its pairs only the first "
+            f"{len(whole):,} are at hand.",
+            f"Evaluate some of them: --limit {min(1000, len(whole))}.",
+        )
+    corpus = measures.first(whole, limit)
     return measures, corpus, read_results(run.folder)
 
 

@@ -90,7 +90,7 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
             )
         path = RECIPES / f"{path.name}.toml"
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UserError(
             f"Cannot read the recipe {path}: {error.strerror or error}.",

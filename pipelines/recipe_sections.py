@@ -239,7 +239,7 @@ class TrainingRecipe:
     plateau_epochs: int = setting(
         1,
         "plateau: the rate falls after so many epochs without a better "
-        "validation loss",
+        "validation perplexity",
         low=1,
     )
     plateau_factor: float = setting(
@@ -275,11 +275,13 @@ class TrainingRecipe:
     )
     patience: int = setting(
         5,
-        "stop after this many epochs without a better validation loss "
+        "stop after this many epochs without a better validation perplexity "
         "(0: never)",
         low=0,
     )
-    seed: int = setting(1, "of splitting, weights and order", low=0)
+    seed: int = setting(
+        1, "of splitting, weights and order", low=0, below=2**32
+    )
     max_minutes: float = setting(
         0.0, "stop after this many minutes (0: no limit)", low=0
     )

@@ -248,13 +248,12 @@ def load_tokenizers(
     )
 
 
-def create(
-    folder: Path,
-    recipe: Recipe,
-    source_tokenizer: tokenizers.Tokenizer,
-    target_tokenizer: tokenizers.Tokenizer,
-) -> None:
-    """Makes a run folder; the mark comes last, when all else is there."""
+def make_folder(folder: Path) -> None:
+    """Makes an empty run folder, if it is not there yet.
+
+    Raises:
+        UserError: if it cannot be made.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -262,9 +261,38 @@ def create(
             f"Cannot make the run folder {folder}: {error.strerror or error}.",
             "Choose a folder that can be written to.",
         ) from None
+
+
+def create(
+    folder: Path,
+    recipe: Recipe,
+    source_tokenizer: tokenizers.Tokenizer,
+    target_tokenizer: tokenizers.Tokenizer,
+) -> None:
+    """Makes a run folder; the mark comes last, when all else is there."""
+    make_folder(folder)
+    (folder / MARK).unlink(missing_ok=True)
     source_tokenizer.save(folder / SOURCE_MODEL)
     target_tokenizer.save(folder / TARGET_MODEL)
     recipes.save(recipe, folder / RECIPE)
     write_whole(
         folder / MARK, json.dumps({"version": VERSION}).encode() + b"\n"
     )
+
+
+def update_recipe(folder: Path, earlier: Recipe, recipe: Recipe) -> str:
+    """Writes what has changed into the recipe of a run folder.
+
+    Args:
+        folder: of the run.
+        earlier: the recipe that is in it.
+        recipe: what it is to be.
+
+    Returns:
+        A sentence for the user; "" if nothing has changed.
+    """
+    changed = recipes.diff(earlier, recipe)
+    if not changed:
+        return ""
+    recipes.save(recipe, folder / RECIPE)
+    return f"Changed in {folder / RECIPE}: {', '.join(changed)}."

@@ -15,10 +15,10 @@ from pipelines import task as tasks
 from pipelines.data.batches import EpochBatches
 from pipelines.errors import UserError
 from pipelines.recipe import Recipe
-from pipelines.run import LAST, MARK, Run
+from pipelines.run import BEST, LAST, MARK, Run
 from pipelines.training.checkpoints import Progress, load_training
 from pipelines.training.loop import fit
-from pipelines.training.run_lock import alone_in
+from pipelines.training.run_lock import LOCK, alone_in
 from pipelines.training.schedules import WarmupSchedule
 
 # Keys that may change when a training is resumed.
@@ -53,17 +53,21 @@ def train(
     keras.utils.set_random_seed(recipe.training.seed)
     if recipe.training.deterministic:
         tf.config.experimental.enable_op_determinism()
-    resuming = _check_folder(folder, recipe)
+    earlier = _find_earlier(folder, recipe)
     corpus = task.read(recipe, "train")
     validation_corpus = task.read(recipe, "validation")
     for part in (corpus, validation_corpus):
         console.print(part.report(), highlight=False, soft_wrap=True)
-    if resuming:
-        tokenizers = runs.load_tokenizers(folder)
-    else:
+    if earlier is None:
         tokenizers = task.train_tokenizers(recipe, corpus)
-        runs.create(folder, recipe, *tokenizers)
+        runs.make_folder(folder)
+    else:
+        tokenizers = runs.load_tokenizers(folder)
     with alone_in(folder):
+        if earlier is None:
+            runs.create(folder, recipe, *tokenizers)
+        elif said := runs.update_recipe(folder, earlier, recipe):
+            console.print(said, highlight=False, soft_wrap=True)
         _train_in(
             folder,
             recipe,
@@ -117,11 +121,15 @@ def _train_in(
             console,
             extra_callbacks,
         )
+    best = (
+        f" Best validation perplexity {progress.best_perplexity:.2f}, in "
+        f"epoch {progress.best_epoch + 1}."
+        if progress.best_epoch >= 0
+        else ""
+    )
     console.print(
-        f"Training ended: {progress.finished}. Best validation loss "
-        f"{progress.best:.3f} nats a token, in epoch "
-        f"{progress.best_epoch + 1}, after {progress.seconds / 60:.1f} "
-        f"minutes. The run is in {folder}.",
+        f"Training ended: {progress.finished}, after "
+        f"{progress.seconds / 60:.1f} minutes.{best} The run is in {folder}.",
         highlight=False,
         soft_wrap=True,
     )
@@ -165,19 +173,24 @@ def _compile(model: Any, recipe: Recipe, batches: EpochBatches) -> None:
     )
 
 
-def _check_folder(folder: Path, recipe: Recipe) -> bool:
-    """Returns whether the folder holds a run of this recipe to go on with."""
+def _find_earlier(folder: Path, recipe: Recipe) -> Recipe | None:
+    """Returns the recipe of the run in the folder, if there is one to go on
+    with.
+
+    Raises:
+        UserError: if the folder holds something else.
+    """
     if folder.exists() and not folder.is_dir():
         raise UserError(
             f"{folder} is a file, not a folder.",
             "Give --run-dir the path of a new folder.",
         )
     if not folder.exists() or not any(folder.iterdir()):
-        return False
+        return None
     if not (folder / MARK).exists():
-        known = {runs.RECIPE, runs.SOURCE_MODEL, runs.TARGET_MODEL}
+        known = {runs.RECIPE, runs.SOURCE_MODEL, runs.TARGET_MODEL, LOCK}
         if {path.name for path in folder.iterdir()} <= known:
-            return False  # A run that was killed while it was being made.
+            return None  # A run that was killed while it was being made.
         raise UserError(
             f"{folder} is not empty and not a run folder.",
             "Give --run-dir the path of a new folder.",
@@ -189,6 +202,8 @@ def _check_folder(folder: Path, recipe: Recipe) -> bool:
         for key in recipes.diff(other, recipe)
         if key not in FREE and not key.startswith(FREE_SECTIONS)
     ]
+    if differing and not any((folder / name).exists() for name in (LAST, BEST)):
+        return None  # Nothing is trained yet: it could not start, perhaps.
     if differing:
         raise UserError(
             f"{folder} holds a run of another recipe; it differs in "
@@ -197,7 +212,7 @@ def _check_folder(folder: Path, recipe: Recipe) -> bool:
             f"keras-attention train {folder / runs.RECIPE} --run-dir "
             f"{folder}.",
         )
-    return True
+    return other
 
 
 def _reopen(progress: Progress, recipe: Recipe) -> None:

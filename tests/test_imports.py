@@ -45,7 +45,7 @@ LAYERS = (
 )
 # The command line, and the demo that plays it, know both packages.
 KNOW_BOTH = {"pipelines.cli", "pipelines.demo"}
-PRIVATE_KERAS = {"keras_attention.time_loop"}
+PRIVATE_KERAS = {"keras_attention.private_keras"}
 # Everything that the runtime may need on a device.
 ON_DEVICE = {"ai_edge_litert", "numpy", "sentencepiece"}
 

@@ -127,7 +127,7 @@ def read(run_dir: Path) -> dict[str, np.ndarray]:
 
     model, progress = load_training(run_dir / "last.keras")
     best = keras.saving.load_model(run_dir / "best.keras", compile=False)
-    arrays = {"best loss": np.array(progress.best)}
+    arrays = {"best perplexity": np.array(progress.best_perplexity)}
     for part, variables in (
         ("last", model.variables),
         ("optimizer", model.optimizer.variables),

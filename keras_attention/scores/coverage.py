@@ -59,7 +59,8 @@ class CoverageScore(AdditiveScore):
 
     def call(self, query, keys, past):
         # See et al. (2017), eq. 11: (batch, source_len, 1) * (units,)
-        covered = ops.expand_dims(past.accumulated, 2) * self.coverage_vector
+        covered = ops.expand_dims(past.accumulated, 2)
+        covered = ops.cast(covered, self.compute_dtype) * self.coverage_vector
         # What is added inside the tanh may as well be part of the keys.
         return super().call(query, keys + covered)
 

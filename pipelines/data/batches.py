@@ -76,6 +76,8 @@ class EpochBatches:
     [TensorShape([2, 4]), TensorShape([2, 8])]
     """
 
+    failure: UserError | None = None  # Of reading: all is read beforehand.
+
     def __init__(
         self,
         corpus: Corpus,

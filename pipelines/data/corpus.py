@@ -13,6 +13,7 @@ from pipelines.files import read_lines
 MAX_CHARACTERS = 10_000
 MIN_PAIRS_TO_SPLIT = 10
 NUM_LINES_SHOWN = 5
+IN_ANOTHER_PART = "target of a validation or test pair"
 
 PathLike = str | Path
 
@@ -80,11 +81,19 @@ class Corpus:
         """Keeps the first pairs only; 0 keeps all."""
         if not num_pairs:
             return self
+        numbers = self.line_numbers[:num_pairs]
+        problems = self.problems
+        if num_pairs < len(self.line_numbers):
+            # Lines behind the last one that is kept were never asked for.
+            problems = [
+                one for one in problems if one.line_number < numbers[-1]
+            ]
         return dataclasses.replace(
             self,
             sources=self.sources[:num_pairs],
             targets=self.targets[:num_pairs],
-            line_numbers=self.line_numbers[:num_pairs],
+            problems=problems,
+            line_numbers=numbers,
         )
 
     def select(self, indices: Iterable[int], name: str) -> "Corpus":
@@ -175,7 +184,7 @@ def split(
     sentence says to which, so the same corpus and seed give the same parts
     on every machine. No sentence of the validation or test part, source or
     target, occurs in the training part: pairs whose target does are left
-    out.
+    out, and are `problems` of that part.
 
     Args:
         corpus: The pairs; at least 10.
@@ -225,12 +234,13 @@ def split(
     held = {*test_part, *validation_part}
     held_sources = {corpus.sources[index] for index in held}
     held_targets = {corpus.targets[index] for index in held}
-    train_part = [
-        index
-        for index in range(total)
-        if corpus.sources[index] not in held_sources
-        and corpus.targets[index] not in held_targets
-    ]
+    train_part: list[int] = []
+    shared: list[int] = []
+    for index in range(total):
+        if corpus.sources[index] in held_sources:
+            continue
+        known = corpus.targets[index] in held_targets
+        (shared if known else train_part).append(index)
     if 2 * len(train_part) < total:
         raise UserError(
             f"Splitting {_count(len(validation_part), 'validation pair')} and "
@@ -239,8 +249,13 @@ def split(
             "no sentence may be on both sides.",
             f"Ask for smaller parts. {own_files}",
         )
-    return (
+    numbers = corpus.line_numbers or range(1, total + 1)
+    training = dataclasses.replace(
         corpus.select(train_part, f"{corpus.name} (training)"),
+        problems=[Problem(numbers[index], IN_ANOTHER_PART) for index in shared],
+    )
+    return (
+        training,
         corpus.select(validation_part, f"{corpus.name} (validation)"),
         corpus.select(test_part, f"{corpus.name} (test)"),
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from array import array
 from collections.abc import Collection
 from pathlib import Path
 
@@ -59,7 +61,7 @@ def read_pronunciations(
     """
     path = Path(path)
     excluded = set(exclude)
-    found: dict[tuple[str, str], None] = {}  # in the order of the file
+    found: dict[tuple[str, str], int] = {}  # and the line of each
     problems = []
     for line_number, line in enumerate(read_lines(path), start=1):
         if line is not None and line.startswith(COMMENT):
@@ -71,7 +73,7 @@ def read_pronunciations(
             elif row in found:
                 row = "the same pronunciation again"
             else:
-                found[row] = None
+                found[row] = line_number
         if isinstance(row, str):
             problems.append(Problem(line_number, row))
     corpus = Corpus(
@@ -79,6 +81,7 @@ def read_pronunciations(
         [phones for _, phones in found],
         problems,
         path.name,
+        array("i", found.values()),
     )
     if not found:
         raise UserError(
@@ -140,7 +143,7 @@ def first_words(corpus: Corpus, limit: int) -> Corpus:
         return corpus
     chosen = set(list(by_word(corpus))[:limit])
     kept = _only(corpus, chosen, corpus.name)
-    return Corpus(kept.sources, kept.targets, corpus.problems, corpus.name)
+    return dataclasses.replace(kept, problems=corpus.problems)
 
 
 def _only(corpus: Corpus, words: set[str], name: str) -> Corpus:

@@ -43,6 +43,8 @@ class StreamedBatches:
     Attributes:
         boundaries, num_pairs, num_dropped, num_batches, num_target_tokens: As
             those of `EpochBatches`.
+        failure: Why the file could not be read to its end, behind the error
+            that tf.data raises then; None if it could.
 
     Raises:
         UserError: If no pair is short enough, or the file cannot be read.
@@ -70,18 +72,24 @@ class StreamedBatches:
         _ = source_tokenizer.in_graph, target_tokenizer.in_graph
         self._limits = max_source_len, max_target_len
         self._counts = LineCounts()
+        self.failure: UserError | None = None
         # How many pairs have which two lengths.
         table = np.zeros((max_source_len + 1, max_target_len + 1), int)
         beginning = table
         self.num_dropped = 0
-        for numbers, source, target in self._tokens(self._counts):
-            lengths = source.row_lengths(), target.row_lengths()
-            np.add.at(table, tuple(one.numpy() for one in lengths), 1)
-            self.num_dropped += int(
-                tf.reduce_sum(tf.cast(numbers == 0, "int64"))
-            )
-            if table.sum() <= HEAD:
-                beginning = table.copy()
+        try:
+            for numbers, source, target in self._tokens(self._counts):
+                lengths = source.row_lengths(), target.row_lengths()
+                np.add.at(table, tuple(one.numpy() for one in lengths), 1)
+                self.num_dropped += int(
+                    tf.reduce_sum(tf.cast(numbers == 0, "int64"))
+                )
+                if table.sum() <= HEAD:
+                    beginning = table.copy()
+        except tf.errors.OpError:
+            if self.failure is not None:
+                raise self.failure from None
+            raise
         # Row 0 holds what is left of the pairs that are too long.
         table[0, 0] = beginning[0, 0] = 0
         self.num_pairs = int(table.sum())
@@ -150,7 +158,11 @@ class StreamedBatches:
         strings = tf.TensorSpec([None], tf.string)
 
         def pieces() -> Iterator[Any]:
-            return self._corpus.pieces(counts)
+            try:
+                yield from self._corpus.pieces(counts)
+            except UserError as error:
+                self.failure = error  # tf.data makes it one of its own.
+                raise
 
         def tokenize(numbers: Any, source: Any, target: Any) -> Any:
             end = tf.fill([tf.size(numbers), 1], END_ID)

@@ -11,6 +11,7 @@ import keras
 
 from pipelines.tensorboard.gradients import GradientNorm
 from pipelines.tensorboard.log import TRAIN, VALIDATION, EventLog
+from pipelines.training.optimizers import inner_optimizer
 
 
 class TrainingCurves(keras.callbacks.Callback):
@@ -31,6 +32,9 @@ class TrainingCurves(keras.callbacks.Callback):
             takes.
         every_steps: Steps between points of the loss.
         every_epochs: Epochs between looks.
+        first_step: Says how many batches are done when `fit` begins; None
+            reckons from the optimizer's updates, which are fewer where it
+            accumulates gradients or leaves updates out.
         say: Called if the logs can no longer be written; None warns.
 
     Raises:
@@ -45,6 +49,7 @@ class TrainingCurves(keras.callbacks.Callback):
         num_batches: int | None = None,
         every_steps: int = 50,
         every_epochs: int = 1,
+        first_step: Callable[[], int] | None = None,
         say: Callable[[str], None] | None = None,
     ) -> None:
         super().__init__()
@@ -62,7 +67,11 @@ class TrainingCurves(keras.callbacks.Callback):
         self.num_batches = num_batches
         self.every_steps = every_steps
         self.every_epochs = every_epochs
+        self.first_step = first_step or self._batches_done
         self._step = 0
+        # The sum of the losses since the last point, over all epochs but this
+        # one, and of how many batches.
+        self._rest, self._num_rest = 0.0, 0
         self._norm: GradientNorm | None = None
 
     def look(self, step: int) -> None:
@@ -73,10 +82,7 @@ class TrainingCurves(keras.callbacks.Callback):
         return {}
 
     def on_train_begin(self, logs: Any = None) -> None:
-        optimizer = self.model.optimizer
-        # Where gradients are accumulated, Keras counts the updates only.
-        batches = optimizer.gradient_accumulation_steps or 1
-        self._step = int(optimizer.iterations) * batches
+        self._step = self.first_step()
         self.log.open()
         self._norm = GradientNorm(self.model)
 
@@ -87,15 +93,18 @@ class TrainingCurves(keras.callbacks.Callback):
         self._total_before = 0.0
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self._done += 1
-        self._step += 1
-        if self._step % self.every_steps or not logs:
+        before = self._step
+        # With `steps_per_execution` several are done at a time.
+        self._step += batch + 1 - self._done
+        self._done = batch + 1
+        every = self.every_steps
+        if self._step // every == before // every or not logs:
             return
         # Keras gives the mean since the epoch began; the steps since the last
         # point are what its sum has grown by.
-        total = float(logs["loss"]) * self._done
-        mean = (total - self._total_before) / (self._done - self._done_before)
-        self._total_before, self._done_before = total, self._done
+        self._add_up(logs)
+        mean = self._rest / self._num_rest
+        self._rest, self._num_rest = 0.0, 0
         values = {"loss_by_step": mean}
         norm = self._norm.read() if self._norm else None
         if norm is not None:
@@ -108,11 +117,24 @@ class TrainingCurves(keras.callbacks.Callback):
                 values[f"{name}/reward"] = float(baseline) - mean
         self.log.scalars(TRAIN, self._step, values, flush=False)
 
+    def _add_up(self, logs: Any) -> None:
+        total = float(logs["loss"]) * self._done
+        self._rest += total - self._total_before
+        self._num_rest += self._done - self._done_before
+        self._total_before, self._done_before = total, self._done
+
+    def _batches_done(self) -> int:
+        optimizer = inner_optimizer(self.model)
+        batches = optimizer.gradient_accumulation_steps or 1
+        return int(optimizer.iterations) * batches
+
     def on_test_begin(self, logs: Any = None) -> None:
         self._seconds = time.perf_counter() - self._start
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         logs = {name: float(value) for name, value in (logs or {}).items()}
+        if "loss" in logs:
+            self._add_up(logs)
         seconds = max(self._seconds or time.perf_counter() - self._start, 1e-9)
         train = {k: v for k, v in logs.items() if not k.startswith("val_")}
         train["learning_rate"] = float(self.model.optimizer.learning_rate)

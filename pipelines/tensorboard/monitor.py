@@ -56,8 +56,8 @@ class Monitor(TrainingCurves):
         score: From sentences and given translations to a `Translation` each;
             only for gold alignments.
         tokenizers: Those of source and target, for embeddings and samples.
-        **options: `num_target_tokens`, `num_batches`, `say`, as in
-            `TrainingCurves`.
+        **options: `num_target_tokens`, `num_batches`, `first_step`, `say`, as
+            in `TrainingCurves`.
 
     Raises:
         UserError: If the gold alignments cannot be read; when the training
@@ -113,6 +113,13 @@ class Monitor(TrainingCurves):
         if settings.gold_alignments:
             path = recipe.data.beside(settings.gold_alignments)
             links = read_links(path, corpus)
+            if len(links) != len(sources):
+                raise UserError(
+                    f"{path} has links for {len(links):,} lines, but the "
+                    f"{len(sources):,} different sources of {corpus.name} "
+                    "are asked once each.",
+                    "Leave out monitoring.gold_alignments.",
+                )
             self.gold = [links[index] for index in chosen]
         self.lengths = length_groups(
             [len(source.split()) for source in self.sources]

@@ -27,8 +27,8 @@ class Checkpoints(keras.callbacks.Callback):
     `last.keras` holds weights, optimizer, random states and progress, in one
     file that is replaced at once: killed at any moment, a training goes on
     from there. `best.keras` is the model alone. It also ends the training,
-    when the validation loss no longer falls, the time is up, or the loss is
-    not a number.
+    when the perplexity of the validation pairs no longer falls, the time is
+    up, or the loss is not a number.
 
     Args:
         folder: the run folder.
@@ -83,9 +83,10 @@ class Checkpoints(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._tick()
         progress, settings = self.progress, self.settings
-        loss = (logs or {}).get("val_loss")
-        if loss is not None and loss < progress.best:
-            progress.best = float(loss)
+        # Not the loss: that is a mean of batches, whatever is in them.
+        perplexity = (logs or {}).get("val_perplexity")
+        if perplexity is not None and perplexity < progress.best_perplexity:
+            progress.best_perplexity = float(perplexity)
             progress.best_epoch = epoch
             save_inference_model(self.model, self.folder / BEST)
         # An epoch that was stopped in its middle is not done: with more time
@@ -94,7 +95,9 @@ class Checkpoints(keras.callbacks.Callback):
             self.last_epochs.add(self.model, epoch)
             waited = epoch - progress.best_epoch
             if settings.patience and waited >= settings.patience:
-                self._end(f"no better validation loss for {waited} epochs")
+                self._end(
+                    f"no better validation perplexity for {waited} epochs"
+                )
             if settings.schedule == "plateau":
                 lower_after_plateau(progress, epoch, settings)
             progress.epoch, progress.batch = epoch + 1, 0
@@ -132,8 +135,9 @@ class Checkpoints(keras.callbacks.Callback):
         )
         return (
             f"{text}. {kept}.",
-            "Look at these lines, or lower training.learning_rate or "
-            "training.clip_norm and train in a new folder.",
+            ("Look at these lines, or lower " if lines else "Lower ")
+            + "training.learning_rate or training.clip_norm and train in a "
+            "new folder.",
         )
 
     def _tick(self) -> None:
@@ -178,13 +182,14 @@ class PlateauRate(keras.callbacks.Callback):
 def lower_after_plateau(
     progress: Progress, epoch: int, settings: TrainingRecipe
 ) -> None:
-    """Lowers the learning rate's share, if the loss has stopped to fall.
+    """Lowers the learning rate's share, if validation gets no better.
 
     Args:
         progress: where the training stands; changed.
         epoch: the epoch that is done.
-        settings: `plateau_epochs` epochs without a better validation loss,
-            and without a fall of the rate, multiply it by `plateau_factor`.
+        settings: `plateau_epochs` epochs without a better perplexity of the
+            validation pairs, and without a fall of the rate, multiply it by
+            `plateau_factor`.
 
     Example:
 

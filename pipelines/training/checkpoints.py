@@ -31,7 +31,7 @@ class Progress:
     Attributes:
         epoch: number of the current epoch, from 0.
         batch: batches of it that are done.
-        best: lowest validation loss so far, in nats a token.
+        best_perplexity: lowest of the validation so far.
         best_epoch: the epoch that had it, or -1.
         seconds: time spent training, resumed or not.
         finished: why it ended, or "" if it has not.
@@ -42,7 +42,7 @@ class Progress:
 
     epoch: int = 0
     batch: int = 0
-    best: float = float("inf")
+    best_perplexity: float = float("inf")
     best_epoch: int = -1
     seconds: float = 0.0
     finished: str = ""
@@ -90,7 +90,9 @@ def load_training(path: Path) -> tuple[Any, Progress]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            progress = Progress(**json.loads(archive.read(PROGRESS)))
+            values = json.loads(archive.read(PROGRESS))
+            values.pop("best", None)  # An earlier version went by the loss.
+            progress = Progress(**values)
             model = keras.saving.load_model(path)
             # An earlier version wrote none.
             if RANDOM_STATES in archive.namelist():

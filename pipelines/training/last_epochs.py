@@ -85,7 +85,7 @@ class LastEpochs:
         Args:
             model: the compiled model, whose weights are left as they are.
             validation: dataset to validate on.
-            progress: its best loss is kept up to date.
+            progress: its best perplexity is kept up to date.
 
         Returns:
             A sentence for the user; "" if there is nothing to average.
@@ -100,21 +100,20 @@ class LastEpochs:
         trained = model.get_weights()
         try:
             model.set_weights(mean)
-            loss = float(
-                model.evaluate(validation, verbose=0, return_dict=True)["loss"]
-            )
-            better = loss < progress.best
+            logs = model.evaluate(validation, verbose=0, return_dict=True)
+            perplexity = float(logs["perplexity"])
+            better = perplexity < progress.best_perplexity
             if better:
                 save_inference_model(
                     model, self.run_folder / BEST, moving_average=False
                 )
-                progress.best = loss
+                progress.best_perplexity = perplexity
         finally:
             model.set_weights(trained)
         said = "better, so it is the best model now" if better else "not better"
         return (
             f"The mean of the last {number} epochs' weights has a validation "
-            f"loss of {loss:.3f}: {said}."
+            f"perplexity of {perplexity:.2f}: {said}."
         )
 
 

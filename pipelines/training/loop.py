@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 import keras
+import tensorflow as tf
 from rich.console import Console
 
 from pipelines.data.batches import EpochBatches
@@ -63,11 +64,8 @@ def fit(
         checkpoints = Checkpoints(
             folder, progress, settings, batches, interrupts.check
         )
-        callbacks = [
-            averages,
-            checkpoints,
-            ProgressDisplay(batches, settings.epochs, console),
-        ]
+        display = ProgressDisplay(batches, settings.epochs, console)
+        callbacks = [averages, checkpoints, display]
         if settings.schedule == "plateau":
             callbacks.append(
                 PlateauRate(progress, settings, batches.num_batches)
@@ -75,7 +73,7 @@ def fit(
         callbacks += extra_callbacks
         if recipe.monitoring.tensorboard:
             run = Run(folder, recipe, model, *tokenizers)
-            callbacks.append(_monitor(run, data, say))
+            callbacks.append(_monitor(run, data, progress, say))
         try:
             while progress.epoch < settings.epochs and not progress.finished:
                 _fit_from(
@@ -94,6 +92,13 @@ def fit(
         except KeyboardInterrupt:
             interrupts.seen = True
             averages.restore()
+        except tf.errors.OpError:
+            # What a generator of tf.data raises arrives as something else.
+            if batches.failure is not None:
+                raise batches.failure from None
+            raise
+        finally:
+            display.stop()
         if progress.best_epoch < 0:
             # Ended within the first epoch: a usable model all the same.
             save_inference_model(model, folder / BEST)
@@ -151,11 +156,14 @@ def _end_epoch(
     listening.on_train_end()
 
 
-def _monitor(run: Run, data: tuple[Any, Any, Any], say: Any) -> Any:
+def _monitor(
+    run: Run, data: tuple[Any, Any, Any], progress: Progress, say: Any
+) -> Any:
     from pipelines.evaluation import scoring
     from pipelines.tensorboard.monitor import Monitor
 
     batches, _, validation_corpus = data
+    num = batches.num_batches
     greedy = SearchOptions(beam_size=1)
 
     def translate(texts: list[str]) -> list[Translation]:
@@ -174,7 +182,8 @@ def _monitor(run: Run, data: tuple[Any, Any, Any], say: Any) -> Any:
         score=score,
         tokenizers=(run.source_tokenizer, run.target_tokenizer),
         num_target_tokens=batches.num_target_tokens,
-        num_batches=batches.num_batches,
+        num_batches=num,
+        first_step=lambda: progress.epoch * num + progress.batch,
         say=say,
     )
 

@@ -87,7 +87,7 @@ class ProgressDisplay(keras.callbacks.Callback):
         self._trained = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self._stop()
+        self.stop()
         logs = logs or {}
         seconds = getattr(self, "_trained", time.monotonic()) - self._start
         share = self._done / max(self.batches.num_batches, 1)
@@ -106,9 +106,13 @@ class ProgressDisplay(keras.callbacks.Callback):
         self.console.print(line, highlight=False, soft_wrap=True)
 
     def on_train_end(self, logs: Any = None) -> None:
-        self._stop()
+        self.stop()
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Takes the bar off the terminal, which has its cursor back.
+
+        Keras ends no callback of a training that fails.
+        """
         if self._bar is not None:
             self._bar.stop()
             self._bar = None

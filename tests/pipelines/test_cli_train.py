@@ -5,6 +5,8 @@ import resource
 import pytest
 
 from pipelines.cli import run_command
+from pipelines.recipe import diff, load_recipe
+from pipelines.run import load
 from pipelines.training.run_lock import alone_in
 from tests.pipelines.command_line import command, finish
 
@@ -68,6 +70,32 @@ def test_a_run_of_another_recipe(trained, capsys):
     assert run_command([*map(str, arguments), "--set=model.units=9"]) == 2
     [error] = capsys.readouterr().err.strip().splitlines()
     assert "another recipe" in error and "model.units" in error
+
+
+@pytest.mark.slow
+def test_another_search_is_written_down(trained, capsys):
+    folder, arguments, _ = trained
+    before = load_recipe(folder / "run" / "recipe.toml")
+    changed = [*map(str, arguments), "--set=search.beam_size=3"]
+    assert run_command(changed) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "recipe.toml: search.beam_size." in said
+    after = load_recipe(folder / "run" / "recipe.toml")
+    assert diff(before, after) == ["search.beam_size"]
+    assert load(folder / "run").recipe.search.beam_size == 3
+    assert run_command([*map(str, arguments)]) == 0
+    assert load_recipe(folder / "run" / "recipe.toml") == before
+
+
+@pytest.mark.slow
+def test_a_recipe_that_could_not_start_can_be_mended(trained, tmp_path, capsys):
+    _, arguments, _ = trained
+    fresh = [*map(str, arguments), f"--run-dir={tmp_path / 'run'}"]
+    assert run_command([*fresh, "--set=data.max_source_len=2"]) == 2
+    assert "Raise data.max_source_len" in capsys.readouterr().err
+    assert run_command([*fresh, "--set=training.epochs=1"]) == 0
+    recipe = load_recipe(tmp_path / "run" / "recipe.toml")
+    assert recipe.training.epochs == 1 and recipe.data.max_source_len > 2
 
 
 @pytest.mark.slow

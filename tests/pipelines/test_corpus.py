@@ -179,6 +179,28 @@ def test_split_leaks_nothing_and_keeps_most(seed):
         assert set(zip(part.sources, part.targets, strict=True)) <= pairs
 
 
+def test_what_a_split_leaves_out_is_reported():
+    digits = [str(number) for number in range(100)]
+    corpus = Corpus(digits, [str(n) if n % 4 else "OK" for n in range(100)])
+    parts = split(corpus, 5, 5)
+    left = sum(map(len, parts))
+    assert "OK" in parts[1].targets + parts[2].targets
+    assert left + len(parts[0].problems) == 100
+    said = f"{100 - left} target of a validation or test pair (line"
+    assert said in parts[0].report()
+    for one in parts[0].problems:
+        assert corpus.targets[one.line_number - 1] == "OK"
+
+
+def test_the_first_pairs_know_nothing_of_later_lines():
+    problems = [Problem(2, "empty line"), Problem(9, "empty line")]
+    corpus = Corpus(["a", "b"], ["a", "b"], problems, "made", [1, 3])
+    assert corpus.first(1).problems == []
+    assert corpus.first(2).problems == problems
+    longer = Corpus(["a"] * 3, ["b"] * 3, problems, "made", [1, 3, 10])
+    assert longer.first(2).problems == problems[:1]
+
+
 def test_split_depends_on_the_seed_and_on_nothing_else():
     corpus = make_corpus(101)
     assert split(corpus, seed=5) == split(corpus, seed=5)

@@ -100,6 +100,44 @@ def test_scalars(tmp_path, model, data):
     )
 
 
+def test_points_reach_over_the_end_of_an_epoch(tmp_path, model, data):
+    monitor = make_monitor(tmp_path, "monitoring.every_steps=3")
+    fit(model, data, monitor, epochs=3)
+    errors = (model.predict(data[0], verbose=0) - data[1]) ** 2
+    losses = np.tile(errors.reshape(STEPS, -1).mean(1), 3)
+    found = read(tmp_path / "train")["loss_by_step"]
+    assert [step for step, _ in found] == [3, 6, 9, 12]
+    np.testing.assert_allclose(
+        [value for _, value in found],
+        losses.reshape(4, 3).mean(1),
+        rtol=1e-4,
+    )
+
+
+def test_several_steps_at_a_time(tmp_path, model, data):
+    model.compile(
+        keras.optimizers.SGD(0.0),
+        "mse",
+        jit_compile=False,
+        steps_per_execution=2,
+    )
+    fit(model, data, make_monitor(tmp_path, "monitoring.every_steps=1"))
+    errors = (model.predict(data[0], verbose=0) - data[1]) ** 2
+    found = read(tmp_path / "train")["loss_by_step"]
+    assert [step for step, _ in found] == [2, 4]
+    np.testing.assert_allclose(
+        [value for _, value in found],
+        errors.reshape(2, -1).mean(1),
+        rtol=1e-4,
+    )
+
+
+def test_the_first_step_can_be_said(tmp_path, model, data):
+    fit(model, data, make_monitor(tmp_path, first_step=lambda: 70))
+    [(step, _)] = read(tmp_path / "train")["loss"]
+    assert step == 70 + STEPS
+
+
 def test_translations_and_pictures(tmp_path, model, data):
     fit(model, data, make_monitor(tmp_path))
     found = read(tmp_path / "validation")

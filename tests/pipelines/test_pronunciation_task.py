@@ -110,6 +110,19 @@ def test_words_of_named_parts_are_left_out_of_training(tmp_path, caplog):
     assert "a word of another part of the data" in caplog.text
 
 
+def test_batches_know_their_lines(tmp_path):
+    recipe = make_recipe(tmp_path)
+    task = tasks.get("pronunciation")
+    lines = (tmp_path / "words.txt").read_text().splitlines()
+    for part in PARTS:
+        corpus = task.read(recipe, part)
+        for number, word, phones in zip(
+            corpus.line_numbers, corpus.sources, corpus.targets, strict=True
+        ):
+            assert lines[number - 1].startswith(word)
+            assert lines[number - 1].endswith(phones)
+
+
 def test_each_side_has_its_tokens(tmp_path):
     run = make_run(tmp_path)
     [read] = run.source_tokenizer.encode_lines(["BAD"])

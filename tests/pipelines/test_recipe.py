@@ -149,6 +149,11 @@ def test_wrong_files(tmp_path, text, message):
     assert "mine.toml" in str(caught.value)
 
 
+def test_a_byte_order_mark(tmp_path):
+    path = write(tmp_path, "\ufeff[data]\ntrain = 'a.tsv'\n")
+    assert load_recipe(path).data.train == "a.tsv"
+
+
 def test_recipes_that_are_not_there(tmp_path):
     with pytest.raises(UserError, match="demo, multi30k_en_de"):
         load_recipe("dmeo")

@@ -2,15 +2,20 @@
 
 import gzip
 
+import keras
 import numpy as np
 import pytest
 
-from pipelines import tokenizers
+from pipelines import evaluate, tokenizers
+from pipelines import recipe as recipes
+from pipelines.data import streamed_corpus
 from pipelines.data.batches import EpochBatches
 from pipelines.data.corpus import read_parallel
 from pipelines.data.streamed_batches import StreamedBatches
 from pipelines.data.streamed_corpus import LineCounts, read_stream
 from pipelines.errors import UserError
+from pipelines.train import train
+from tests.pipelines.tiny_run import make_run
 
 NUM_LINES = 53
 OPTIONS = {"batch_size": 4, "max_source_len": 7, "max_target_len": 9}
@@ -142,6 +147,63 @@ def test_files_that_cannot_be_streamed(content, said, tmp_path):
         file.write_bytes(content)
     with pytest.raises(UserError, match=said):
         read_stream(file)
+
+
+@pytest.mark.parametrize("fault", ["unequal", "truncated"])
+def test_a_fault_behind_the_beginning_is_one_sentence(
+    fault, path, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(streamed_corpus, "HEAD", 100)
+    lines = [f"{number % 50}\n" for number in range(30_000)]
+    if fault == "unequal":
+        paths = tmp_path / "a", tmp_path / "b"
+        paths[0].write_text("".join(lines))
+        paths[1].write_text("".join(lines[:-1]))
+        said = "equally many lines"
+    else:
+        paths = tmp_path / "packed"
+        text = "".join(f"{line[:-1]}\t{line}" for line in lines)
+        paths.write_bytes(gzip.compress(text.encode())[:-50])
+        said = "cannot be read"
+    corpus = read_stream(paths)
+    with pytest.raises(UserError, match=said):
+        make(StreamedBatches, corpus)
+
+
+def test_a_fault_while_training_is_one_sentence(tmp_path):
+    source, target = tmp_path / "a", tmp_path / "b"
+    for file in (source, target):
+        file.write_text("un chat\n" * 40)
+    recipe = recipes.from_dict(
+        {
+            "data": {
+                "folder": str(tmp_path),
+                "train": ["a", "b"],
+                "validation": ["a", "b"],
+                "tokenizer": "whitespace",
+                "stream": True,
+            },
+            "model": {"units": 4, "embedding_dim": 4},
+            "training": {"batch_size": 8, "jit_compile": False},
+            "monitoring": {"tensorboard": False},
+        }
+    )
+
+    class Cut(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            target.write_text("un chat\n")
+
+    with pytest.raises(UserError, match="equally many lines"):
+        train(recipe, tmp_path / "run", extra_callbacks=[Cut()])
+
+
+def test_only_the_beginning_can_be_evaluated(path, tmp_path, monkeypatch):
+    run = make_run(tmp_path / "run", f"data.train={path}", "data.stream=true")
+    assert len(evaluate._prepare(run, "train", 0, evaluate.USUAL)[1]) > 40
+    monkeypatch.setattr(evaluate, "HEAD", 20)
+    with pytest.raises(UserError, match="--limit"):
+        evaluate._prepare(run, "train", 0, evaluate.USUAL)
+    assert len(evaluate._prepare(run, "train", 7, evaluate.USUAL)[1]) == 7
 
 
 def test_no_pair_is_short_enough(path):

@@ -1,11 +1,14 @@
 """Averaged weights, accumulated gradients, mixed precision, a tied output."""
 
+import functools
+import io
 import types
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from rich.console import Console
 
 from pipelines import recipe as recipes
 from pipelines import run as runs
@@ -42,7 +45,7 @@ class Recorder(keras.callbacks.Callback):
         return [one.numpy() for one in self.model.trainable_variables]
 
 
-def run_training(folder, *assignments):
+def run_training(folder, *assignments, callback=None):
     folder.mkdir(exist_ok=True)
     text = "".join(f"{line}\n" for line in good_lines(40))
     (folder / "pairs.tsv").write_text(text, encoding="utf-8")
@@ -68,7 +71,7 @@ def run_training(folder, *assignments):
         }
     )
     recipe = recipes.override(recipe, assignments)
-    recorder = Recorder()
+    recorder = callback or Recorder()
     run = train(recipe, folder / "run", extra_callbacks=[recorder])
     return run, recorder
 
@@ -212,19 +215,41 @@ def test_the_mean_of_the_last_epochs_is_kept_if_it_is_better(tmp_path):
     batch = ({"source": ids, "target": ids}, ids, np.ones((2, 3), "float32"))
     data = tf.data.Dataset.from_tensors(batch)
     before = (run_dir / "best.keras").read_bytes()
-    assert "not better" in last.finish(model, data, Progress(best=0.0))
+    assert "not better" in last.finish(
+        model, data, Progress(best_perplexity=0.0)
+    )
     assert (run_dir / "best.keras").read_bytes() == before
-    progress = Progress(best=99.0)
+    progress = Progress(best_perplexity=9e9)
     assert "is the best model now" in last.finish(model, data, progress)
     kept = runs.load(run_dir).model
     for found, mean in zip(kept.get_weights(), expected, strict=True):
         np.testing.assert_allclose(found, mean, atol=1e-7)
-    kept.compile(loss=model.loss)
-    loss = kept.evaluate(data, verbose=0)
-    assert progress.best == pytest.approx(loss, rel=1e-5)
+    logits = kept({"source": ids, "target": ids}).numpy().astype("float64")
+    likelihoods = np.exp(logits[..., 1]) / np.exp(logits).sum(-1)
+    expected = np.exp(-np.log(likelihoods).mean())
+    assert progress.best_perplexity == pytest.approx(expected, rel=1e-5)
     for one, other in zip(model.get_weights(), trained, strict=True):
         np.testing.assert_array_equal(one, other)
     assert last.finish(model, data, progress) == ""
+
+
+class Interrupting(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_bar_gives_the_cursor_back(tmp_path, monkeypatch):
+    written = io.StringIO()
+    console = Console(file=written, force_terminal=True)
+    monkeypatch.setattr(
+        "tests.pipelines.test_ways_to_train.train",
+        functools.partial(train, console=console),
+    )
+    with pytest.raises(KeyboardInterrupt):
+        run_training(tmp_path, callback=Interrupting())
+    shown = written.getvalue()
+    assert "\x1b[?25l" in shown
+    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")
 
 
 def test_a_plateau_lowers_the_learning_rate():
@@ -242,8 +267,8 @@ def test_a_plateau_lowers_the_learning_rate():
             progress.epoch, progress.batch = epoch, batch
             callback.on_train_batch_begin(batch)
             rates.append(optimizer.learning_rate)
-        if loss < progress.best:
-            progress.best, progress.best_epoch = loss, epoch
+        if loss < progress.best_perplexity:
+            progress.best_perplexity, progress.best_epoch = loss, epoch
         lower_after_plateau(progress, epoch, settings)
     warming, falling = [0.2, 0.4, 0.6], [0.8] * 9 + [0.4] * 6 + [0.2] * 6
     assert rates == pytest.approx(warming + falling)
