@@ -174,8 +174,7 @@ def _compile(model: Any, recipe: Recipe, batches: EpochBatches) -> None:
 
 
 def _find_earlier(folder: Path, recipe: Recipe) -> Recipe | None:
-    """Returns the recipe of the run in the folder, if there is one to go on
-    with.
+    """Returns the recipe of the run that the folder holds, if it holds one.
 
     Raises:
         UserError: if the folder holds something else.

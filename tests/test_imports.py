@@ -20,6 +20,7 @@ LAYERS = (
         "registry",
         "serialization",
         "step_losses",
+        "private_keras",
         "time_loop",
     },
     {"auxiliary_losses", "look", "piece"},
