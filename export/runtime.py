@@ -129,14 +129,21 @@ class Translator:
         Returns:
             For each sentence its answers, the best first: at most
             `settings.beam_size`, at least one; of an empty or blank sentence
-            one that is empty.
+            one that is empty. A text that the beam holds several times, in
+            other pieces, is there once, with its best score.
 
         Raises:
             TypeError: As `translate`.
             ValueError: If `batch_size` is less than 1.
             ExportError: If the file has no beam search.
         """
-        return self._answers(texts, batch_size, "beam")
+        found = []
+        for answers in self._answers(texts, batch_size, "beam"):
+            different: dict[str, Translation] = {}
+            for one in answers:
+                different.setdefault(one.text, one)
+            found.append(list(different.values()))
+        return found
 
     def _answers(
         self, texts: Iterable[str], batch_size: int, search: str

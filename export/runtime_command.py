@@ -42,9 +42,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         translator = Translator(options.model, options.threads)
         translator.translate([], search=search)  # is there such a search?
-        for line in sys.stdin.buffer:
+        for number, line in enumerate(sys.stdin.buffer, start=1):
             text = line.decode("utf-8", "replace").rstrip("\r\n")
+            if number == 1:
+                text = text.removeprefix("\ufeff")  # A byte-order mark.
             answer = translator.translate([text], 1, search)[0]
+            if answer.truncated:
+                print(
+                    f"Line {number} is longer than this model reads; only its "
+                    "beginning is translated.",
+                    file=sys.stderr,
+                )
             score = f"{answer.score:.4f}\t" if options.scores else ""
             sys.stdout.buffer.write(f"{score}{answer.text}\n".encode())
             sys.stdout.flush()

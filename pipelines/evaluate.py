@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -41,8 +42,9 @@ def evaluate(
     What is asked, and how the answers are judged, is the task's: sentences
     by BLEU and chrF, words by word and phone error rate. The results go into
     `results.json` in the run folder, beside those of other splits and
-    settings, and the answers into `translations.SPLIT.txt` (not if memories
-    were shuffled).
+    settings, and the answers into `translations.SPLIT.txt`, or, if they are
+    not all, or were not searched as the recipe says, into a file whose name
+    says so (not if memories were shuffled).
 
     Args:
         run: From `pipelines.load`.
@@ -89,11 +91,23 @@ def evaluate(
         )
         lines = (measures.line(one) for one in translations)
         write_whole(
-            run.folder / f"translations.{split}.txt",
+            run.folder / _answers_name(run, results, options, limit),
             "".join(f"{line}\n" for line in lines).encode(),
         )
     write_results(run.folder, run.recipe.name, [results], earlier)
     return results, translations
+
+
+def _answers_name(
+    run: Run, results: Results, options: SearchOptions, limit: int
+) -> str:
+    """What the file of the answers is called."""
+    parts = ["translations", results.split]
+    if limit:
+        parts.append(f"first_{results.num_sentences}")
+    if options.resolve(run.recipe) != RECIPES_SEARCH.resolve(run.recipe):
+        parts.append(re.sub(r"[^\w.]+", "_", results.search)[:100])
+    return ".".join([*parts, "txt"])
 
 
 def compare_widths(

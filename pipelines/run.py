@@ -52,6 +52,7 @@ class Run:
         self.source_tokenizer = source_tokenizer
         self.target_tokenizer = target_tokenizer
         self._functions: dict[Any, Any] = {}
+        self.scorer: Any = None  # What `evaluation.scoring` has traced.
 
     def corpus(self, part: str) -> Corpus:
         """Reads "train", "validation" or "test", as training did."""
@@ -69,7 +70,7 @@ class Run:
         """Translates sentences: the best translation of each.
 
         Args:
-            texts: sentences; an empty or blank one stays empty.
+            texts: sentences; one without tokens (empty, blank) stays empty.
             options: how to search; otherwise as the recipe says.
             batch_size: sentences at a time, of similar length.
             memory_transform: a function on the `Memory` of a batch, between
@@ -111,7 +112,9 @@ class Run:
 
         Returns:
             For each sentence its translations, the best first: at least one,
-            and fewer than n where the search found no more.
+            and fewer than n where the search found no more. A text that the
+            beam holds several times, in other pieces, counts once, with its
+            best score; of those that are drawn each stays.
 
         Example: `run.search(["Je suis là."], SearchOptions(num_results=3))`
         """
@@ -120,7 +123,7 @@ class Run:
         results: dict[int, list[Translation]] = {
             index: [Translation(text, "", 0.0, [], [], None)]
             for index, text in enumerate(texts)
-            if not text.strip()
+            if not rows[index] or not text.strip()
         }
         order = sorted(
             (i for i in range(len(texts)) if i not in results),
@@ -145,7 +148,7 @@ class Run:
             if alignments is not None:
                 alignments = alignments.numpy()
             for row, index in enumerate(batch):
-                results[index] = [
+                hypotheses = [
                     self._translation(
                         texts[index],
                         ids[row],
@@ -154,9 +157,10 @@ class Run:
                         None if alignments is None else alignments[row, rank],
                         len(rows[index]) > limit,
                     )
-                    for rank in range(options.num_results)
+                    for rank in range(tokens.shape[1])
                     if rank == 0 or lengths[row, rank]  # No more were found.
                 ]
+                results[index] = _ranked(hypotheses, options)
             if progress:
                 progress(len(batch))
         return [results[index] for index in range(len(texts))]
@@ -181,6 +185,18 @@ class Run:
             alignments=alignments,
             truncated=truncated,
         )
+
+
+def _ranked(
+    found: list[Translation], options: SearchOptions
+) -> list[Translation]:
+    """What was found for a sentence, the best first."""
+    if options.sample:
+        return sorted(found, key=lambda one: -one.score)
+    different: dict[str, Translation] = {}
+    for one in found:
+        different.setdefault(one.text, one)
+    return list(different.values())[: options.num_results]
 
 
 def load(folder: str | Path) -> Run:

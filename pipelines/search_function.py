@@ -32,14 +32,15 @@ def search_function(
     Returns:
         A function `(source, seeds)` of int32 `(batch, source_len)`, zeros
         after a source's last token, and int32 `(batch,)`, which sampling
-        takes. It returns a `SearchResult` with an axis of `num_results` after
-        the first, also where that is 1.
+        takes. It returns a `SearchResult` with an axis of hypotheses after
+        the first: one for `num_results=1`, else all of the beam, some of
+        which may be the same text, or as many as are drawn.
 
     Raises:
         UserError: If the model cannot say what the options ask for.
     """
     settings = run.recipe.search
-    options = options.resolve(run.recipe)
+    asked, options = options, options.resolve(run.recipe)
     extra = settings.max_length_extra if options.max_ratio is None else 0
     ratio = options.max_ratio or settings.max_length_factor
     prefix, required = _demands(run, options)
@@ -71,11 +72,23 @@ def search_function(
             demands["required"] = tiled
         if options.sample:
             demands["seeds"] = seeds
+        limits = search.length_limits(lengths, ratio, extra, options.max_length)
+        if asked.max_ratio is None:
+            # The recipe's ratio is no reason to say less than was asked for.
+            least = search.length_limits(
+                lengths, options.min_ratio, 1, asked.max_length
+            )
+            least = tf.maximum(least, options.min_length)
+            if prefix is not None:
+                least = tf.maximum(least, prefix.shape[1] + extra)
+            if asked.max_length is not None:
+                least = tf.minimum(least, asked.max_length)
+            limits = tf.maximum(limits, least)
         result = searcher(
             run.model.decode_step,
             states,
             memory,
-            search.length_limits(lengths, ratio, extra, options.max_length),
+            limits,
             **demands,
         )
         if isinstance(searcher, search.GreedySearch):
@@ -143,6 +156,7 @@ def _searcher(run: Run, options: SearchOptions) -> search.Search:
         options.beam_size,
         options.length_penalty,
         coverage_penalty=options.coverage_penalty,
-        num_results=options.num_results,
+        # Some of them may be one text in other pieces.
+        num_results=1 if options.num_results == 1 else options.beam_size,
         rules=rules,
     )

@@ -46,7 +46,8 @@ class SearchOptions:
 
     Attributes:
         beam_size: hypotheses kept; 1 is greedy search.
-        num_results: translations of each sentence, the best first.
+        num_results: different translations of each sentence, the best
+            first. A larger `beam_size` may find more that differ.
         length_penalty: exponent; favours longer translations. See
             `keras_attention.search.BeamSearch`, also for the next one.
         coverage_penalty: weight; favours translations that attend to all of
@@ -57,7 +58,8 @@ class SearchOptions:
         max_ratio: most tokens for each token of the source.
         no_repeat_ngram: no so many tokens in a row twice; 0 for no such rule.
         require: words or phrases that must appear.
-        forbid: words or phrases that must not appear.
+        forbid: words or phrases that must not appear, in the pieces that the
+            target tokenizer makes of them.
         prefix: what translations must begin with.
         sample: draw translations instead of searching for the best.
         temperature, top_k, top_p, seed: see
@@ -127,12 +129,19 @@ Draw with --sample, or search for the best without it.
                 f"{self.max_length}.",
                 "Give a range that holds a number.",
             )
-        both = sorted(set(self.require) & set(self.forbid))
-        if both:
+        if self.max_ratio is not None and self.min_ratio > self.max_ratio:
             raise UserError(
-                f"{both[0]!r} cannot be required and forbidden.",
-                "Leave one out.",
+                f"--min-ratio {self.min_ratio:g} is more than --max-ratio "
+                f"{self.max_ratio:g}.",
+                "Give a range that holds a number.",
             )
+        for wanted in (*self.require, self.prefix):
+            for word in self.forbid:
+                if f" {word.strip()} " in f" {wanted.strip()} ":
+                    raise UserError(
+                        f"{word!r} cannot be required and forbidden.",
+                        "Leave one out.",
+                    )
 
     def _check_ranges(self) -> None:
         for name, least in _LEAST.items():

@@ -30,8 +30,9 @@ def translate_stream(
 ) -> None:
     """Writes one line for each line read; an empty line stays empty.
 
-    Bytes that are no UTF-8 are read as U+FFFD, and a warning names the line;
-    likewise for a line that is longer than the model reads.
+    Bytes that are no UTF-8 are read as U+FFFD, which a tokenizer may leave
+    out, and a warning names the line; likewise for a line that is longer than
+    the model reads.
 
     Args:
         run: A trained run.
@@ -41,7 +42,8 @@ def translate_stream(
         prompt: Called before each line is read. Lines are then translated
             one by one; otherwise in batches.
         options: How to search; otherwise as the recipe says.
-        batch_size: Sentences at a time.
+        batch_size: Sentences at a time; with 1 each line is answered before
+            the next is read, otherwise eight batches are read at once.
         lines: What to write for the translations of a line, one line or
             several; see `pipelines.commands.translation_lines`.
 
@@ -53,7 +55,9 @@ def translate_stream(
     )
     ```
     """
-    size = 1 if prompt else BATCHES_AT_ONCE * batch_size
+    # A program may write a line, and wait for its answer.
+    alone = prompt is not None or batch_size == 1
+    size = 1 if alone else BATCHES_AT_ONCE * batch_size
     limit = run.recipe.data.max_source_len
     first = 1
     for texts in _groups(_lines(source, warn, prompt), size):
@@ -88,7 +92,8 @@ def _lines(
             text = row.decode("utf-8", "replace")
             warn(
                 f"Line {number} is not valid UTF-8 (byte {error.start + 1}); "
-                "what cannot be read is taken for an unknown character."
+                "what cannot be read is left out or taken for an unknown "
+                "character."
             )
         yield text.removeprefix(BYTE_ORDER_MARK) if number == 1 else text
 

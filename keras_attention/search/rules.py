@@ -18,6 +18,8 @@ from keras_attention.piece import PACKAGE
 from keras_attention.registry import get as _get
 from keras_attention.registry import positive_integer
 
+ROUNDING = 1e-4  # less than this, a ratio of tokens is off in float32
+
 
 class Progress(NamedTuple):
     """What a rule may look at. A search over beams has `batch * beam` rows.
@@ -116,7 +118,8 @@ class MinimumLength(Rule):
                     "the sources are. Give the search a `source_mask`."
                 )
             lengths = ops.cast(progress.source_lengths, "float32")
-            grown = ops.cast(ops.ceil(self.ratio * lengths), "int32")
+            grown = ops.ceil(self.ratio * lengths - ROUNDING)
+            grown = ops.cast(grown, "int32")
             minimum = ops.maximum(minimum, grown)
         enough = ops.expand_dims(progress.time + 1 >= minimum, 1)
         ids = ops.arange(progress.vocabulary, dtype="int32")

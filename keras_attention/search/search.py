@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from keras import ops, tree
 
 from keras_attention.search import rules as rules_module
-from keras_attention.search.rules import Progress
+from keras_attention.search.rules import ROUNDING, Progress
 
 IMPOSSIBLE = -1.0e9  # a log-probability that never wins, and is finite
 
@@ -150,7 +150,9 @@ def length_limits(source_lengths, ratio=1.0, extra=0, longest=None):
     >>> length_limits([2, 3, 10], ratio=1.5, extra=1, longest=9).numpy()
     array([4, 5, 9], dtype=int32)
     """
-    grown = ops.floor(ratio * ops.cast(source_lengths, "float32"))
+    # 1.05 times 60 is 62.999996 in float32.
+    grown = ratio * ops.cast(source_lengths, "float32") + ROUNDING
+    grown = ops.floor(grown)
     limits = ops.cast(grown, "int32") + extra
     return limits if longest is None else ops.minimum(limits, longest)
 

@@ -41,8 +41,9 @@ def evaluate(
 
     Prints sacreBLEU and chrF with their signatures (of pronunciations: word
     and phone error rate), perplexity and speed, and writes results.json and
-    translations.SPLIT.txt into the run folder. --widths compares beam sizes
-    instead, and writes results.json only.
+    translations.SPLIT.txt into the run folder (of other settings than the
+    recipe's, a file with another name). --widths compares beam sizes instead,
+    and writes results.json only.
 
     \b
     keras-attention evaluate runs/demo

@@ -59,7 +59,9 @@ Require = Annotated[
 Forbid = Annotated[
     list[str] | None,
     _option(
-        "A word or phrase that must not appear; may be given again.", "WORDS"
+        "A word or phrase that must not appear, in its usual pieces; may be "
+        "given again.",
+        "WORDS",
     ),
 ]
 Prefix = Annotated[
@@ -99,7 +101,14 @@ Seed = Annotated[
     ),
 ]
 
-Nbest = Annotated[int, _option("The N best of each sentence, as a table.", "N")]
+Nbest = Annotated[
+    int,
+    _option(
+        "The N best of each sentence that differ, as a table; a larger "
+        "--beam-size may find more.",
+        "N",
+    ),
+]
 Scores = Annotated[
     bool,
     typer.Option("--scores", help="Print scores too, as a table."),

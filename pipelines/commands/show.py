@@ -2,6 +2,7 @@
 
 from pipelines.commands import options
 from pipelines.commands import search as searching
+from pipelines.commands.translation_lines import truncation
 from pipelines.search_options import SearchOptions
 from pipelines.terminal import say
 
@@ -28,6 +29,8 @@ def plot(
         translation, out, names.source_language, names.target_language
     )
     print(translation.text)
+    if translation.truncated:
+        say(truncation(1, names.max_source_len))
     say(f"The picture is {out}.")
 
 

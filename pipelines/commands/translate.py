@@ -1,6 +1,8 @@
 """The commands `translate` and `score`."""
 
+import contextlib
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipelines.commands import options
@@ -14,6 +16,9 @@ from pipelines.data.corpus import Corpus, read_parallel
 from pipelines.errors import UserError
 from pipelines.search_options import SearchOptions
 from pipelines.terminal import progress_bar, say
+from pipelines.translation import Translation
+
+PAIRS_AT_ONCE = 4096  # that are scored before they are printed
 
 
 def translate(
@@ -120,24 +125,32 @@ def score(
     run = options.load_run(folder)
     from pipelines.evaluation.scoring import score as score_pairs
 
-    with progress_bar("scoring") as progress:
-        pairs = score_pairs(
-            run,
-            corpus.sources,
-            corpus.targets,
-            batch_size=batch_size,
-            progress=progress,
-        )
     if corpus.problems:
         say(corpus.report())
     bad = {problem.line_number for problem in corpus.problems}
-    following = iter(pairs)
-    for number in range(1, len(pairs) + len(bad) + 1):
-        pair = None if number in bad else next(following)
-        if pair and pair.truncated:
-            say(truncation(number, run.recipe.data.max_source_len))
-        for line in lines(number, pair):
-            sys.stdout.buffer.write(line.encode("utf-8", "replace") + b"\n")
+
+    def scored(progress: Callable[[int], None] | None) -> Iterator[Translation]:
+        for first in range(0, len(corpus), PAIRS_AT_ONCE):
+            group = slice(first, first + PAIRS_AT_ONCE)
+            yield from score_pairs(
+                run,
+                corpus.sources[group],
+                corpus.targets[group],
+                batch_size=batch_size,
+                keep_alignments=alignments,
+                progress=progress,
+            )
+
+    # At a terminal the numbers themselves show how it gets on.
+    shown = sys.stdout.isatty()
+    with contextlib.nullcontext() if shown else progress_bar("scoring") as bar:
+        following = scored(bar)
+        for number in range(1, len(corpus) + len(bad) + 1):
+            pair = None if number in bad else next(following)
+            if pair and pair.truncated:
+                say(truncation(number, run.recipe.data.max_source_len))
+            for line in lines(number, pair):
+                sys.stdout.buffer.write(line.encode("utf-8", "replace") + b"\n")
     sys.stdout.buffer.flush()
 
 

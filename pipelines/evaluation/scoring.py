@@ -21,6 +21,7 @@ def score(
     targets: Sequence[str],
     *,
     batch_size: int = 32,
+    keep_alignments: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> list[Translation]:
     """Scores given translations.
@@ -33,6 +34,7 @@ def score(
         sources: Sentences.
         targets: Their translations.
         batch_size: Pairs at a time, of similar length.
+        keep_alignments: Whether the results hold the alignments.
         progress: Called with the number of pairs done, batch by batch.
 
     Returns:
@@ -50,7 +52,8 @@ def score(
     read = run.source_tokenizer.encode_lines(list(sources))
     said = run.target_tokenizer.encode_lines(list(targets))
     order = sorted(range(len(read)), key=lambda i: (len(said[i]), len(read[i])))
-    function = _function(run.model)
+    function = run.scorer or _function(run.model)
+    run.scorer = function
     results: dict[int, Translation] = {}
     for start in range(0, len(order), batch_size):
         batch = order[start : start + batch_size]
@@ -59,6 +62,8 @@ def score(
         found = function(tf.constant(pad(source)), tf.constant(pad(target)))
         scores = found.scores.numpy()
         alignments = found.alignments
+        if not keep_alignments:
+            alignments = None
         if alignments is not None:
             alignments = alignments.numpy()
         for row, index in enumerate(batch):

@@ -156,9 +156,11 @@ def picture_format(path: str | Path) -> str:
     kind = Path(path).suffix.lower().removeprefix(".")
     if kind not in FORMATS:
         endings = ", ".join(f".{one}" for one in FORMATS)
+        name = Path(path)
+        better = name.with_suffix(".png") if name.name else name / "picture.png"
         raise UserError(
             f"A picture's name must end in one of {endings}. Received: {path}.",
-            f"Write for instance {Path(path).with_suffix('.png')}.",
+            f"Write for instance {better}.",
         )
     return kind
 

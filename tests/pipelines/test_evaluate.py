@@ -59,7 +59,7 @@ def test_a_perfect_translation(perfect, tmp_path):
     assert "case:mixed" in results.bleu_signature
     assert results.num_sentences == len(SOURCES) == sum(done)
     assert [one.text for one in translations] == TARGETS
-    written = (tmp_path / "translations.test.txt").read_text("utf-8")
+    written = (tmp_path / "translations.test.greedy.txt").read_text("utf-8")
     assert written == "".join(f"{line}\n" for line in TARGETS)
 
 
@@ -89,7 +89,9 @@ def test_results_are_kept_by_split_and_settings(perfect, tmp_path):
     assert names == {
         "results.json",
         "translations.test.txt",
-        "translations.validation.txt",
+        "translations.test.greedy.txt",
+        "translations.test.first_3.txt",
+        "translations.validation.beam_5_length_penalty_0.5.txt",
     }
 
 
@@ -206,7 +208,10 @@ def test_widths(run, tmp_path, monkeypatch):
     """They are what single evaluations find, which keep their perplexity."""
     monkeypatch.setattr(run, "folder", tmp_path)
     one, translations = evaluate(run, options=SearchOptions(beam_size=3))
-    translations_path = tmp_path / "translations.test.txt"
+    [translations_path] = tmp_path.glob("translations.*")
+    assert translations_path.name == (
+        "translations.test.beam_3_length_penalty_1.txt"
+    )
     translations_path.unlink()
     greedy, three = compare_widths(run, [1, 3])
     assert three.mean_score == pytest.approx(

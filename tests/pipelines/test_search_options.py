@@ -46,6 +46,9 @@ def texts(run, **options):
         ({"num_results": 3, "beam_size": 2}, "--beam-size 3 or more"),
         ({"min_length": 5, "max_length": 4}, "is more than --max-length 4"),
         ({"require": ("a b",), "forbid": ("a b",)}, "required and forbidden"),
+        ({"require": ("a red hut",), "forbid": ("hut",)}, "'hut' cannot be"),
+        ({"prefix": "a hut", "forbid": ("a",)}, "'a' cannot be required"),
+        ({"min_ratio": 3.0, "max_ratio": 2.0}, "is more than --max-ratio 2"),
         ({"forbid": (" ",)}, "--forbid needs a word"),
         ({"num_results": 0}, "--nbest must be 1 or larger"),
         ({"length_penalty": -1.0}, "Received: -1.0"),
@@ -166,20 +169,27 @@ def test_words_the_model_cannot_say(run):
 
 
 def test_n_best_of_the_library(run):
-    """As the library's search finds them for each sentence alone."""
+    """As the library's search finds them alone; each text once."""
     found = run.search(
         SOURCES,
-        SearchOptions(4, num_results=3, length_penalty=0.6, max_length=7),
+        SearchOptions(8, num_results=3, length_penalty=0.6, max_length=7),
         batch_size=3,
     )
-    beam = search.BeamSearch(4, length_penalty=0.6, num_results=3)
+    beam = search.BeamSearch(8, length_penalty=0.6, num_results=8)
     for text, translations in zip(SOURCES, found, strict=True):
         source = np.array([[*run.source_tokenizer.encode_lines([text])[0], 2]])
         memory, states = run.model.encode(source)
         limit = min(2 * source.shape[1] + 10, 7)
         result = beam(run.model.decode_step, states, memory, limit)
-        assert len(translations) == 3
-        for rank, one in enumerate(translations):
+        said = [
+            run.target_tokenizer.decode(row[:length].tolist())
+            for row, length in zip(
+                result.tokens.numpy()[0], result.lengths.numpy()[0], strict=True
+            )
+        ]
+        ranks = [said.index(text) for text in dict.fromkeys(said)]
+        assert len(translations) == min(3, len(ranks))
+        for rank, one in zip(ranks, translations, strict=False):
             length = int(result.lengths[0, rank])
             tokens = result.tokens.numpy()[0, rank, :length]
             assert one.target_pieces == run.target_tokenizer.pieces(tokens)
@@ -191,6 +201,13 @@ def test_n_best_of_the_library(run):
                 result.alignments.numpy()[0, rank, :length],
                 atol=1e-5,
             )
+
+
+def test_nothing_is_made_of_a_line_without_tokens(run):
+    """What the tokenizer leaves out counts as nothing."""
+    for text in ("\u200b", "\ufeff", "\x1a", " "):
+        [one] = run.translate([text])
+        assert (one.text, one.score, one.target_pieces) == ("", 0.0, [])
 
 
 def test_greedy_is_scored_as_a_beam_of_one(run):
@@ -207,8 +224,10 @@ def test_fewer_than_n(run):
     number = run.target_tokenizer.vocabulary_size + 3
     options = SearchOptions(num_results=number, max_length=1)
     [found] = run.search(SOURCES[:1], options)
-    assert len(found) == number - 4  # No padding; 3 too many.
-    assert len({tuple(one.target_pieces) for one in found}) == len(found)
+    tokens = range(1, number - 3)  # All but padding.
+    different = {run.target_tokenizer.decode([token]) for token in tokens}
+    assert {one.text for one in found} == different
+    assert len(found) == len(different) < len(tokens)
 
 
 def test_lengths(run):
@@ -221,6 +240,21 @@ def test_lengths(run):
     for one in run.translate(SOURCES, ratios):
         exact = len(one.source_pieces) / 2
         assert np.floor(exact) <= len(one.target_pieces) <= np.ceil(exact)
+
+
+def test_what_is_asked_for_goes_before_the_recipes_ratio(run):
+    [source] = run.source_tokenizer.encode_lines(["un"])
+    ratio = 2 * (len(source) + 1) + 10
+    for options in (
+        {"min_length": ratio + 7},
+        {"min_ratio": (ratio + 7) / (len(source) + 1)},
+    ):
+        [one] = run.translate(["un"], SearchOptions(max_length=99, **options))
+        assert len(one.target_pieces) >= ratio + 7
+    prefix = "the red cat eats " * 9
+    for options in ({}, {"beam_size": 1}):
+        [one] = run.translate(["un"], SearchOptions(prefix=prefix, **options))
+        assert one.text.startswith(prefix.strip())
 
 
 def test_words(run):
@@ -258,6 +292,7 @@ def test_samples(run):
     same = ["un chat"] * 9
     options = SearchOptions(sample=True, num_results=2, temperature=2.0)
     found = run.search(same, options)
+    assert all(one.score >= other.score for one, other in found)
     said = [[one.text for one in pair] for pair in found]
     assert len({text for pair in said for text in pair}) > 9
     in_parts = [

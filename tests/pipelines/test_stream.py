@@ -50,6 +50,7 @@ def test_stream_of_bytes_that_are_no_text():
 def test_stream_in_batches_and_one_by_one():
     content = b"a\n" * 20
     assert stream(content, batch_size=2)[2] == [16, 4]
+    assert stream(content, batch_size=1)[2] == [1] * 20
     prompts = []
     output, _, calls = stream(content, prompt=lambda: prompts.append(1))
     assert calls == [1] * 20 and len(prompts) == 21 and output == b"A\n" * 20
