@@ -120,7 +120,7 @@ class Translator:
     def nbest(
         self, texts: Iterable[str], batch_size: int = 16
     ) -> list[list[Translation]]:
-        """Translates sentences by beam search, and returns all it found.
+        """Translates sentences by beam search: all texts that it found.
 
         Args:
             texts: Sentences.
@@ -138,12 +138,29 @@ class Translator:
             ExportError: If the file has no beam search.
         """
         found = []
-        for answers in self._answers(texts, batch_size, "beam"):
+        for answers in self.hypotheses(texts, batch_size):
             different: dict[str, Translation] = {}
             for one in answers:
                 different.setdefault(one.text, one)
             found.append(list(different.values()))
         return found
+
+    def hypotheses(
+        self, texts: Iterable[str], batch_size: int = 16
+    ) -> list[list[Translation]]:
+        """As `nbest`, with every hypothesis of the beam.
+
+        Args:
+            texts: Sentences.
+            batch_size: Sentences that are decoded at once.
+
+        Returns:
+            As `nbest`, but that a text may be there several times.
+
+        Raises:
+            TypeError, ValueError, ExportError: As `nbest`.
+        """
+        return self._answers(texts, batch_size, "beam")
 
     def _answers(
         self, texts: Iterable[str], batch_size: int, search: str
