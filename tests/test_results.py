@@ -309,7 +309,7 @@ def test_joined_data_hold_every_sentence_twice(data, tmp_path):
     assert [(folder / name).read_bytes() for name in names] != again
 
 
-def entry(epoch, batches, seconds, *, steps=STEPS, loss=1.0):
+def entry(epoch, batches, seconds, *, steps=STEPS, loss=1.0, perplexity=9.0):
     return {
         "epoch": epoch,
         "steps": steps,
@@ -318,6 +318,7 @@ def entry(epoch, batches, seconds, *, steps=STEPS, loss=1.0):
         "processor_seconds": 2 * seconds,
         "with_validation": seconds + 30,
         "validation_loss": loss,
+        "validation_perplexity": perplexity,
         "peak_memory": 100 * (epoch + 1),
     }
 
@@ -329,9 +330,9 @@ def test_epochs_are_summed_up():
     found = results_train.training(
         [
             entry(0, 10, 90.0, loss=3.0),  # Compiles.
-            entry(1, 10, 20.0, loss=1.0),
+            entry(1, 10, 20.0, loss=2.0, perplexity=8.0),
             entry(2, 4, 5.0, steps=4, loss=2.0),  # Resumed after 6 batches.
-            entry(3, 10, 20.0, loss=2.0),
+            entry(3, 10, 20.0, loss=1.0),
             entry(4, 5, 9.0, loss=2.0),  # Stopped by the clock.
         ],
         batches,

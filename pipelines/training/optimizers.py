@@ -18,9 +18,10 @@ def inner_optimizer(model: Any) -> Any:
 
     >>> import keras
     >>> model = keras.Sequential([keras.layers.Dense(1)])
-    >>> model.compile(keras.optimizers.LossScaleOptimizer("sgd"))
-    >>> inner_optimizer(model).name
-    'SGD'
+    >>> inner = keras.optimizers.SGD()
+    >>> model.compile(keras.optimizers.LossScaleOptimizer(inner))
+    >>> inner_optimizer(model) is inner
+    True
     """
     optimizer = model.optimizer
     return getattr(optimizer, "inner_optimizer", optimizer)
