@@ -92,6 +92,18 @@ def test_the_command_runs_where_tensorflow_is_not(litert_file, device):
     ]
 
 
+def test_the_command_says_what_it_cuts(litert_file, device):
+    long = "le chat dort " * 30
+    done = run(device, litert_file, stdin=f"\ufeffle chat\n{long}\n".encode())
+    translator = Translator(litert_file)
+    expected = [one.text for one in translator.translate(["le chat", long])]
+    assert done.stdout.decode().splitlines() == expected
+    [warning] = [
+        line for line in done.stderr.decode().splitlines() if "Line" in line
+    ]
+    assert warning.startswith("Line 2 is longer than this model reads")
+
+
 def test_missing_packages_are_named_with_the_remedy(litert_file, device):
     (device / "sentencepiece").unlink()
     done = run(device, litert_file)

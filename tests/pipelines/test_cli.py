@@ -81,6 +81,7 @@ def test_recipes(capsys):
             "No such file",
         ),
         (["plot", "r", "--text", "a", "--out", "a.gif"], "must end in one"),
+        (["plot", "r", "--text", "a", "--out", "."], "picture.png"),
         (["dance"], "No such command"),
         (["train", "--dance"], "No such option"),
     ],

@@ -144,7 +144,7 @@ def test_mistakes(arguments, said, errors):
     assert said in errors("translate", "no_such_run", *arguments)
 
 
-def test_score(run, say, tmp_path):
+def test_score(run, say, tmp_path, monkeypatch):
     """Together they are the likelihood, found by teacher forcing."""
     path = tmp_path / "pairs.tsv"
     pairs = [f"{s}\t{t}\n" for s, t in zip(SOURCES, TARGETS, strict=True)]
@@ -159,6 +159,10 @@ def test_score(run, say, tmp_path):
     ]
     assert [float(row[1]) for row in rows] == scores
     assert sum(int(row[2]) for row in rows) == fit.num_tokens
+    # A few at a time, as of a long file.
+    monkeypatch.setattr("pipelines.commands.translate.PAIRS_AT_ONCE", 3)
+    again = [float(line) for line in say("score", "--data", path)]
+    np.testing.assert_allclose(again, scores, rtol=1e-5)
     lines = say("score", "--data", path, "--alignments", "--batch-size=2")
     for number, line in enumerate(lines):
         value = json.loads(line)
