@@ -118,49 +118,39 @@ class Translator:
         return [best for best, *_ in self._answers(texts, batch_size, search)]
 
     def nbest(
-        self, texts: Iterable[str], batch_size: int = 16
+        self,
+        texts: Iterable[str],
+        batch_size: int = 16,
+        repeats: bool = False,
     ) -> list[list[Translation]]:
         """Translates sentences by beam search: all texts that it found.
 
         Args:
             texts: Sentences.
             batch_size: Sentences that are decoded at once.
+            repeats: Keep a text that the beam holds several times, in other
+                pieces; otherwise it is there once, with its best score.
 
         Returns:
             For each sentence its answers, the best first: at most
             `settings.beam_size`, at least one; of an empty or blank sentence
-            one that is empty. A text that the beam holds several times, in
-            other pieces, is there once, with its best score.
+            one that is empty.
 
         Raises:
             TypeError: As `translate`.
             ValueError: If `batch_size` is less than 1.
             ExportError: If the file has no beam search.
         """
-        found = []
-        for answers in self.hypotheses(texts, batch_size):
+        found = self._answers(texts, batch_size, "beam")
+        if repeats:
+            return found
+        folded = []
+        for answers in found:
             different: dict[str, Translation] = {}
             for one in answers:
                 different.setdefault(one.text, one)
-            found.append(list(different.values()))
-        return found
-
-    def hypotheses(
-        self, texts: Iterable[str], batch_size: int = 16
-    ) -> list[list[Translation]]:
-        """As `nbest`, with every hypothesis of the beam.
-
-        Args:
-            texts: Sentences.
-            batch_size: Sentences that are decoded at once.
-
-        Returns:
-            As `nbest`, but that a text may be there several times.
-
-        Raises:
-            TypeError, ValueError, ExportError: As `nbest`.
-        """
-        return self._answers(texts, batch_size, "beam")
+            folded.append(list(different.values()))
+        return folded
 
     def _answers(
         self, texts: Iterable[str], batch_size: int, search: str

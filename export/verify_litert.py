@@ -32,7 +32,7 @@ class LiteRTRunner:
 
     def beam(self, texts: Sequence[str], size: int) -> list[list[Answer]]:
         """Returns the n best answers to each text."""
-        translations = self._translator.hypotheses(texts, size)
+        translations = self._translator.nbest(texts, size, repeats=True)
         return [[_answer(one) for one in several] for several in translations]
 
     def steps(self, texts: Sequence[str], size: int) -> list[list[Answer]]:
