@@ -52,7 +52,6 @@ class Run:
         self.source_tokenizer = source_tokenizer
         self.target_tokenizer = target_tokenizer
         self._functions: dict[Any, Any] = {}
-        self.scorer: Any = None  # What `evaluation.scoring` has traced.
 
     def corpus(self, part: str) -> Corpus:
         """Reads "train", "validation" or "test", as training did."""
@@ -131,15 +130,14 @@ class Run:
         )
         if progress:
             progress(len(results))
-        key = (options, memory_transform)
-        if key not in self._functions:
-            self._functions[key] = search_function(
-                self, options, memory_transform
-            )
+        function = self.traced(
+            (options, memory_transform),
+            lambda: search_function(self, options, memory_transform),
+        )
         for start in range(0, len(order), batch_size):
             batch = order[start : start + batch_size]
             ids = [[*rows[i][:limit], END_ID] for i in batch]
-            found = self._functions[key](
+            found = function(
                 tf.constant(pad(ids)),
                 tf.constant([first + i for i in batch], tf.int32),
             )
@@ -164,6 +162,12 @@ class Run:
             if progress:
                 progress(len(batch))
         return [results[index] for index in range(len(texts))]
+
+    def traced(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Returns a `tf.function` of this run, which it makes but once."""
+        if key not in self._functions:
+            self._functions[key] = make()
+        return self._functions[key]
 
     def _translation(
         self,

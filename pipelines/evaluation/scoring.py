@@ -52,8 +52,7 @@ def score(
     read = run.source_tokenizer.encode_lines(list(sources))
     said = run.target_tokenizer.encode_lines(list(targets))
     order = sorted(range(len(read)), key=lambda i: (len(said[i]), len(read[i])))
-    function = run.scorer or _function(run.model)
-    run.scorer = function
+    function = run.traced("score", lambda: _function(run.model))
     results: dict[int, Translation] = {}
     for start in range(0, len(order), batch_size):
         batch = order[start : start + batch_size]
