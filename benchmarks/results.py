@@ -5,6 +5,7 @@
     python benchmarks/results.py hardness --data multi30k --runs runs/results
     python benchmarks/results.py attend --data multi30k --runs runs/results
     python benchmarks/results.py feeding --data multi30k --runs runs/results
+    python benchmarks/results.py cells --data multi30k --runs runs/results
     python benchmarks/results.py transformer --data multi30k --runs runs/results
     python benchmarks/results.py pronunciation --data cmudict --runs runs/g2p
 

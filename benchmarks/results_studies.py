@@ -122,6 +122,10 @@ VARIANTS = {
             "marginal",
         )
     },
+    **{
+        f"after-{name}": {**AFTER, "model.cell": name}
+        for name in ("lstm", "layer_norm_gru", "layer_norm_lstm")
+    },
     "after-feeding": {**AFTER, "model.input_feeding": True},
     "recurrent": {},
     "transformer": {
@@ -245,6 +249,17 @@ STUDIES = {
         {"without": "after-softmax", "with": "after-feeding"},
         "Whether a step of the decoder knows what the one before looked at "
         "(Luong et al. 2015, section 3.3). The decoder attends after its step.",
+    ),
+    "cells": Study(
+        "Cells, with layer normalisation and without",
+        {
+            "gru": "after-softmax",
+            **_same("after", ("layer_norm_gru", "lstm", "layer_norm_lstm")),
+        },
+        "What the encoder and the decoder step with: a GRU (Cho et al. 2014) "
+        "or an LSTM (Hochreiter and Schmidhuber 1997), each as it is and with "
+        "layer normalisation of what goes into its gates (Ba et al. 2016). The "
+        "decoder attends after its step, without input feeding.",
     ),
     "transformer": Study(
         "A recurrent model and a Transformer",

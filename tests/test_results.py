@@ -14,7 +14,15 @@ from tests.pipelines.command_line import good_lines
 
 FOLDER = pathlib.Path(__file__).parent.parent / "benchmarks"
 STUDIES = (
-    *("lengths", "scores", "hardness", "attend", "feeding", "transformer"),
+    *(
+        "lengths",
+        "scores",
+        "hardness",
+        "attend",
+        "feeding",
+        "cells",
+        "transformer",
+    ),
 )
 PHONES = ("word_error_rate", "phone_error_rate")
 SIZES = {"train": 40, "validation": 9, "test": 9}
