@@ -188,7 +188,9 @@ STUDIES = {
         "Scores",
         _same("score", ("additive", "dot", "general", "concat", "local_p")),
         "How a query is scored against a key (Bahdanau et al. 2014; Luong et "
-        "al. 2015). `local_p` is the score `general` in the window `local_p`. "
+        "al. 2015). `additive` and `concat` are one function, written in two "
+        "ways: without a bias, as here, their figures differ in time only. "
+        "`local_p` is the score `general` in the window `local_p`. "
         "The encoder reads one way in all of them, because `dot` needs queries "
         "and keys of one width.",
     ),

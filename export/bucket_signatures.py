@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from export.limits import answer_limits
 from export.settings import ExportSettings
 from export.signatures import beam_search, decode, variables_of
 
@@ -64,10 +65,7 @@ def longest_answer(source_len: int, settings: ExportSettings) -> int:
     >>> longest_answer(16, ExportSettings(max_length_factor=1.5))
     34
     """
-    # In float32, as `export.signatures.output_limits` computes it.
-    grown = np.float32(settings.max_length_factor) * np.float32(source_len)
-    limit = int(np.floor(grown)) + settings.max_length_extra
-    return max(min(limit, settings.max_target_len), 1)
+    return max(int(answer_limits(np.array(source_len), settings)), 1)
 
 
 def _searching(

@@ -45,9 +45,12 @@ def most_tokens(source_len: tf.Tensor, settings: ExportSettings) -> tf.Tensor:
     Returns:
         int32, likewise.
     """
-    grown = tf.floor(settings.max_length_factor * tf.cast(source_len, "float"))
-    return tf.minimum(
-        tf.cast(grown, tf.int32) + settings.max_length_extra,
+    from keras_attention.search import length_limits
+
+    return length_limits(
+        source_len,
+        settings.max_length_factor,
+        settings.max_length_extra,
         settings.max_target_len,
     )
 

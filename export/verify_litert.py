@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from export.answers import Answer, from_outputs
+from export.limits import answer_limits
 from export.package import read_package
 from export.processors import processor_of
 from export.runtime import Translation, Translator
@@ -60,16 +61,9 @@ class LiteRTRunner:
             source = np.zeros((len(rows), max(1, *map(len, rows))), np.int32)
             for row, ids in zip(source, rows, strict=True):
                 row[: len(ids)] = ids
-            source_len = np.count_nonzero(source, axis=1)
-            grown = np.floor(settings.max_length_factor * source_len)
-            limits = np.minimum(
-                grown.astype(int) + settings.max_length_extra,
-                settings.max_target_len,
-            )
-            limits = np.where(source_len > 0, limits, 0)
             found = greedy_by_steps(
                 encode(source=source),
-                limits,
+                answer_limits(np.count_nonzero(source, axis=1), settings),
                 decode_step,
                 set(decode_step.get_input_details()),
             )

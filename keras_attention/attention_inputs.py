@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 from keras import ops
 
 from keras_attention.registry import is_number
@@ -141,6 +143,15 @@ def check_mask(layer, mask, query, value):
             one = ops.cast(one, "bool")
         masks.append(one)
     return tuple(masks)
+
+
+def takes_mask(layer):
+    """Whether the `call` of a layer or a model has an argument `mask`."""
+    parameters = inspect.signature(layer.call).parameters.values()
+    return any(
+        one.name == "mask" or one.kind is inspect.Parameter.VAR_KEYWORD
+        for one in parameters
+    )
 
 
 def grid_of(value):

@@ -8,10 +8,11 @@ import keras
 from keras import ops, tree
 
 from keras_attention import functional, marginal
-from keras_attention.attention_inputs import check_dropout
+from keras_attention.attention_inputs import check_dropout, takes_mask
 from keras_attention.attention_rnn import AttentionRNN
 from keras_attention.bridge import Bridge
 from keras_attention.encoders import SequenceDropout
+from keras_attention.memories import check_memory_mask
 from keras_attention.piece import PACKAGE
 from keras_attention.private_keras import carried_mask
 from keras_attention.registry import is_number
@@ -62,8 +63,9 @@ class EncoderDecoder(RewardMixin, keras.Model):
         encoder: a layer or a model that returns `(memory, states)`, such as
             `RecurrentEncoder`. One of images may be any functional model with
             a grid of features and a list of states, such as the mean of the
-            features (Xu et al. 2015, section 3.1.2). One that shortens what
-            it reads says so in its `compute_mask`.
+            features (Xu et al. 2015, section 3.1.2). Its `call` is given the
+            mask of what it reads if it takes one; an encoder that shortens
+            what it reads says so in its `compute_mask`.
         decoder: an `AttentionRNN`.
         source_embedding: a layer or a model applied to the source first, or
             `None`. One with `mask_zero=True` in it makes the mask of the
@@ -277,13 +279,16 @@ class EncoderDecoder(RewardMixin, keras.Model):
             mask = carried_mask(embedded)
         if self.source_embedding is not None:
             embedded = drop_source(embedded, training=training)
-        options = {} if mask is None else {"mask": ops.cast(mask, "bool")}
+        options = {}
+        if mask is not None:
+            mask = ops.cast(mask, "bool")
+            options = {"mask": mask} if takes_mask(self.encoder) else {}
         value, states = self.encoder(embedded, training=training, **options)
-        mask = options.get("mask")
         if mask is not None:
             # The memory may be shorter than the source. Where an encoder has
             # masks for all its outputs, the memory's comes first.
             mask = tree.flatten(self.encoder.compute_mask(embedded, mask))[0]
+            check_memory_mask(value, mask)
         value = functional.zero_masked(
             drop_memory(value, training=training), mask
         )

@@ -59,7 +59,7 @@ class Memories(NamedTuple):
             None if one is None else ops.cast(one, "bool") for one in masks
         ]
         for value, one in zip(values, masks, strict=True):
-            _check_mask(value, one)
+            check_memory_mask(value, one)
         values = [functional.flatten_grid(value, 1) for value in values]
         masks = [functional.flatten_grid(one, 0) for one in masks]
         if keys is None:
@@ -115,7 +115,8 @@ def _each(name, given, number):
     return list(given)
 
 
-def _check_mask(value, mask):
+def check_memory_mask(value, mask):
+    """Raises a ValueError if a mask does not fit the memory it is of."""
     if mask is not None and not agree(mask.shape, value.shape[:-1]):
         raise ValueError(
             "`memory_mask` must have the shape of the memory without its last "

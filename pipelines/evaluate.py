@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 import re
 import time
@@ -106,7 +107,12 @@ def _answers_name(
     if limit:
         parts.append(f"first_{results.num_sentences}")
     if options.resolve(run.recipe) != RECIPES_SEARCH.resolve(run.recipe):
-        parts.append(re.sub(r"[^\w.]+", "_", results.search)[:100])
+        name = re.sub(r"[^\w.]+", "_", results.search)
+        if options.prefix or options.forbid or options.require:
+            # Words may be long, and differ in what no name of a file can have.
+            digest = hashlib.sha256(results.search.encode()).hexdigest()[:8]
+            name = name.encode()[:80].decode(errors="ignore") + f"_{digest}"
+        parts.append(name)
     return ".".join([*parts, "txt"])
 
 

@@ -2,11 +2,22 @@
 
 import gzip
 import os
+import zipfile
 import zlib
 from pathlib import Path
 
 from pipelines.errors import UserError
 
+# What reading a damaged or foreign `.keras` file raises.
+DAMAGED = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 GZIP_MAGIC = b"\x1f\x8b"
 UTF8_MARK = b"\xef\xbb\xbf"
 # UTF-32's little-endian mark begins with UTF-16's.

@@ -193,7 +193,7 @@ def diff(first: Recipe, second: Recipe) -> list[str]:
     return [
         item.key
         for item in settings()
-        if _get(first, item.key) != _get(second, item.key)
+        if value(first, item.key) != value(second, item.key)
     ]
 
 
@@ -234,11 +234,16 @@ def settings() -> list[Setting]:
     return items
 
 
-def _get(recipe: Recipe, key: str) -> Any:
-    value: Any = recipe
+def value(recipe: Recipe, key: str) -> Any:
+    """Returns the value of a key.
+
+    >>> value(load_recipe("demo"), "model.cell")
+    'gru'
+    """
+    found: Any = recipe
     for part in key.split("."):
-        value = getattr(value, part)
-    return value
+        found = getattr(found, part)
+    return found
 
 
 def _parse(text: str) -> Any:

@@ -332,6 +332,12 @@ class MonitoringRecipe:
         "validation sentences translated each time, for BLEU and all the rest",
         low=0,
     )
+    tokenize: str = setting(
+        "13a",
+        "how BLEU splits words, as `evaluate --tokenize` has it (none: the "
+        "texts are tokenised already)",
+        choices=("13a", "none", "intl", "char", "zh"),
+    )
     every_steps: int = setting(
         50, "batches between points of loss and gradient norm", low=1
     )

@@ -15,7 +15,7 @@ from pipelines import task as tasks
 from pipelines import tokenizers
 from pipelines.data.corpus import Corpus
 from pipelines.errors import UserError
-from pipelines.files import write_whole
+from pipelines.files import DAMAGED, write_whole
 from pipelines.recipe import Recipe
 from pipelines.search_function import search_function
 from pipelines.search_options import RECIPES_SEARCH, SearchOptions
@@ -227,14 +227,36 @@ def load(folder: str | Path) -> Run:
     tasks.get(recipe.task)  # Its modules register the classes of its models.
     try:
         model = keras.saving.load_model(folder / BEST, compile=False)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        first = str(error).strip().splitlines()[0] if str(error) else ""
+    except DAMAGED as error:
+        reason = getattr(error, "strerror", None)
         raise UserError(
-            f"Cannot read the model {folder / BEST}: {first}",
-            "It is damaged or from another version: train again in a new "
+            f"Cannot read the model {folder / BEST}: "
+            f"{reason or 'it is damaged or from another version'}.",
+            "Put back the one that belongs here, or train again in a new "
             "folder.",
         ) from None
-    return Run(folder, recipe, model, *load_tokenizers(folder))
+    tokenizers_of_run = load_tokenizers(folder)
+    _check_sizes(folder, model, tokenizers_of_run)
+    return Run(folder, recipe, model, *tokenizers_of_run)
+
+
+def _check_sizes(
+    folder: Path,
+    model: Any,
+    both: tuple[tokenizers.Tokenizer, tokenizers.Tokenizer],
+) -> None:
+    """Raises a UserError if a model is not one of these vocabularies."""
+    names = "source_embedding", "target_embedding"
+    for name, tokenizer in zip(names, both, strict=True):
+        table = getattr(getattr(model, name, None), "embeddings", None)
+        if table is not None and table.shape[0] != tokenizer.vocabulary_size:
+            raise UserError(
+                f"{folder / BEST} is of another run: its {name} is of "
+                f"{table.shape[0]:,} tokens, the vocabulary here of "
+                f"{tokenizer.vocabulary_size:,}.",
+                "Put back the one that belongs here, or train again in a new "
+                "folder.",
+            )
 
 
 def check(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,7 @@ def train(
         tokenizers = runs.load_tokenizers(folder)
     with alone_in(folder):
         if earlier is None:
+            _check_untrained(folder)
             runs.create(folder, recipe, *tokenizers)
         elif said := runs.update_recipe(folder, earlier, recipe):
             console.print(said, highlight=False, soft_wrap=True)
@@ -98,6 +100,13 @@ def _train_in(
 
     if (folder / LAST).exists():
         model, progress = load_training(folder / LAST)
+        if progress.run != _identity(folder, recipe):
+            raise UserError(
+                f"{folder / LAST} is the checkpoint of another training, or "
+                "of another version.",
+                "Put back the one that belongs here, delete it to train on "
+                "from random weights, or train in a new folder.",
+            )
         _reopen(progress, recipe)
         console.print(
             _standing(progress, recipe), highlight=False, soft_wrap=True
@@ -106,7 +115,8 @@ def _train_in(
         # Again: the first weights are the same whether the tokenizers were
         # trained just now, or by a training that was killed early.
         keras.utils.set_random_seed(recipe.training.seed)
-        model, progress = _build(recipe, tokenizers), Progress()
+        model = _build(recipe, tokenizers)
+        progress = Progress(run=_identity(folder, recipe))
         _compile(model, recipe, train_batches)
     if not progress.finished or (
         recipe.training.average_last and not progress.averaged
@@ -197,11 +207,9 @@ def _find_earlier(folder: Path, recipe: Recipe) -> Recipe | None:
     runs.check(folder)
     other = recipes.load_recipe(folder / runs.RECIPE)
     differing = [
-        key
-        for key in recipes.diff(other, recipe)
-        if key not in FREE and not key.startswith(FREE_SECTIONS)
+        key for key in recipes.diff(other, recipe) if not _is_free(key)
     ]
-    if differing and not any((folder / name).exists() for name in (LAST, BEST)):
+    if differing and not _is_trained(folder):
         return None  # Nothing is trained yet: it could not start, perhaps.
     if differing:
         raise UserError(
@@ -212,6 +220,38 @@ def _find_earlier(folder: Path, recipe: Recipe) -> Recipe | None:
             f"{folder}.",
         )
     return other
+
+
+def _is_free(key: str) -> bool:
+    return key in FREE or key.startswith(FREE_SECTIONS)
+
+
+def _identity(folder: Path, recipe: Recipe) -> str:
+    """What tells a training from others: its recipe and its vocabularies.
+
+    Keys that are as by default do not count, so that later versions may have
+    more of them.
+    """
+    digest = hashlib.sha256()
+    for key in recipes.diff(Recipe(), recipe):
+        if not _is_free(key):
+            digest.update(f"{key}={recipes.value(recipe, key)!r}\n".encode())
+    for name in (runs.SOURCE_MODEL, runs.TARGET_MODEL):
+        digest.update((folder / name).read_bytes())
+    return digest.hexdigest()
+
+
+def _is_trained(folder: Path) -> bool:
+    return any((folder / name).exists() for name in (LAST, BEST))
+
+
+def _check_untrained(folder: Path) -> None:
+    """Raises a UserError if a folder was trained in since it was looked at."""
+    if _is_trained(folder):
+        raise UserError(
+            f"Another training has been at work in {folder} meanwhile.",
+            "Go on with it by its own recipe, or choose another run folder.",
+        )
 
 
 def _reopen(progress: Progress, recipe: Recipe) -> None:

@@ -129,9 +129,13 @@ def score(
         say(corpus.report())
     bad = {problem.line_number for problem in corpus.problems}
 
+    # At a terminal the numbers themselves show how it gets on.
+    shown = sys.stdout.isatty()
+    at_once = 4 * batch_size if shown else PAIRS_AT_ONCE
+
     def scored(progress: Callable[[int], None] | None) -> Iterator[Translation]:
-        for first in range(0, len(corpus), PAIRS_AT_ONCE):
-            group = slice(first, first + PAIRS_AT_ONCE)
+        for first in range(0, len(corpus), at_once):
+            group = slice(first, first + at_once)
             yield from score_pairs(
                 run,
                 corpus.sources[group],
@@ -141,8 +145,6 @@ def score(
                 progress=progress,
             )
 
-    # At a terminal the numbers themselves show how it gets on.
-    shown = sys.stdout.isatty()
     with contextlib.nullcontext() if shown else progress_bar("scoring") as bar:
         following = scored(bar)
         for number in range(1, len(corpus) + len(bad) + 1):
@@ -151,6 +153,8 @@ def score(
                 say(truncation(number, run.recipe.data.max_source_len))
             for line in lines(number, pair):
                 sys.stdout.buffer.write(line.encode("utf-8", "replace") + b"\n")
+            if shown:
+                sys.stdout.buffer.flush()
     sys.stdout.buffer.flush()
 
 

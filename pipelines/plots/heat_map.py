@@ -19,6 +19,9 @@ LEAST_DARKEST = 0.3
 # their labels would be too small to read.
 LARGEST_CELL, SMALLEST_CELL, USUAL_SIDE = 0.28, 0.2, 10.0
 MAX_SIDE = 60.0  # of all cells; then cells shrink all the same
+# In TensorBoard a picture of more positions has numbers for labels, and is no
+# larger than others: thousands of labels take minutes and gigabytes.
+MOST_LABELS = 100
 FORMATS = ("png", "svg", "pdf", "jpg")
 
 
@@ -26,6 +29,7 @@ def alignment_figure(
     translation: Any,
     source_language: str = "source",
     target_language: str = "target",
+    most_labels: int | None = None,
 ) -> Figure:
     """Draws where each target token looked: a heat map.
 
@@ -36,6 +40,7 @@ def alignment_figure(
         translation: A `pipelines.translation.Translation` with alignments.
         source_language: Its name, for the title.
         target_language: Its name, for the title.
+        most_labels: As for `heat_map`.
 
     Returns:
         A matplotlib figure that belongs to no window; its size suits the
@@ -59,6 +64,7 @@ def alignment_figure(
             (source_language, " ".join(translation.source.split())),
             (target_language, translation.text),
         ],
+        most_labels,
     )
 
 
@@ -67,6 +73,7 @@ def heat_map(
     source_labels: Sequence[str],
     target_labels: Sequence[str],
     title: Sequence[tuple[str, str]] = (),
+    most_labels: int | None = None,
 ) -> Figure:
     """Draws alignments with a label for each row and column.
 
@@ -75,6 +82,8 @@ def heat_map(
         source_labels: Along the top.
         target_labels: Down the left side.
         title: Pairs (name, text), a line each.
+        most_labels: Where there are more rows or columns, they are numbered,
+            and the picture has the usual size; `None`: each has its label.
 
     Returns:
         As `alignment_figure`.
@@ -88,6 +97,9 @@ def heat_map(
     longest = max(weights.shape)
     cell = min(max(USUAL_SIDE / longest, SMALLEST_CELL), LARGEST_CELL)
     cell = min(cell, MAX_SIDE / longest)
+    labelled = most_labels is None or longest <= most_labels
+    if not labelled:
+        cell = USUAL_SIDE / longest
     style = {"family": fonts, "parse_math": False}
     figure = Figure(figsize=(6, 6))
     FigureCanvasAgg(figure)
@@ -97,7 +109,10 @@ def heat_map(
     most = max(float(weights.max()), LEAST_DARKEST)
     image = axes.imshow(weights, cmap="Blues", vmin=0, vmax=most, aspect="auto")
     labels, names = texts[: num_source + num_target], texts[-2 * len(title) :]
-    label_cells(axes, labels[:num_source], labels[num_source:], cell, style)
+    if labelled:
+        label_cells(axes, labels[:num_source], labels[num_source:], cell, style)
+    else:
+        axes.xaxis.tick_top()
     bar_axes = figure.add_axes((0.9, 0.1, 0.02, 0.5))
     bar = figure.colorbar(
         image, cax=bar_axes, ticks=[0, most / 2, most], format="%.2f"
@@ -182,9 +197,10 @@ def alignment_pixels(
     Returns:
         uint8 (height, width, 3).
     """
-    return pixels(
-        alignment_figure(translation, source_language, target_language), dpi
+    figure = alignment_figure(
+        translation, source_language, target_language, MOST_LABELS
     )
+    return pixels(figure, dpi)
 
 
 def pixels(figure: Figure, dpi: int = 100) -> np.ndarray:

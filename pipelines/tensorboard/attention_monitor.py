@@ -6,9 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
+from pipelines.evaluation.measures import Scoring, TextMeasures
+from pipelines.tensorboard.answers import AnswersInText
 from pipelines.tensorboard.curves import TrainingCurves
 from pipelines.tensorboard.gold import (
     GoldLinks,
@@ -16,7 +19,7 @@ from pipelines.tensorboard.gold import (
     error_rate,
     parse_links,
 )
-from pipelines.tensorboard.log import VALIDATION
+from pipelines.tensorboard.log import TRAIN, VALIDATION
 from pipelines.tensorboard.record import draws_samples, record_alignments
 from pipelines.tensorboard.statistics import cut, write_statistics
 
@@ -39,6 +42,10 @@ class AttentionMonitor(TrainingCurves):
     - of hard attention that draws samples `NAME_samples/1`, ..., drawn as in
       training, and with a baseline `NAME/baseline` and `NAME/reward`.
 
+    Given `translate`, `sources` and `references`, it also writes `bleu`,
+    `chrf`, `bleu_by_source_length/...` and sample `translations`; given
+    `embeddings`, what the projector shows, after the training.
+
     And, as `TrainingCurves` says, loss, metrics, learning rate, gradient norm
     and speed. Look at it all with `tensorboard --logdir LOG_DIR`.
 
@@ -55,6 +62,14 @@ class AttentionMonitor(TrainingCurves):
             target_len, source_len)`, or a dictionary of such arrays, where
             the layers are none that is found.
         images: How many examples are drawn.
+        translate: A function `(model, sources)` that returns a text for each
+            source. There may be other and many more of them than `inputs`.
+        sources, references: The texts that it is asked, and a right answer to
+            each.
+        tokenize: How BLEU splits words, see `pipelines evaluate --tokenize`.
+        samples: How many translations are shown.
+        embeddings: By name an embedding layer and a label for each row of
+            its table.
         every_epochs: Epochs between looks.
         num_target_tokens: Target tokens of an epoch, for the speed.
         **options: `num_batches`, `every_steps`, `say`, as in
@@ -63,7 +78,8 @@ class AttentionMonitor(TrainingCurves):
     Raises:
         UserError: When the training begins, if the logs cannot be written.
         ValueError: When the training begins, if there is no attention, or
-            labels or links do not fit the alignments.
+            labels or links do not fit the alignments; if answers, references
+            or labels of embeddings are not as many as they are for.
 
     Example:
 
@@ -83,6 +99,12 @@ class AttentionMonitor(TrainingCurves):
         gold: Sequence[str] | None = None,
         alignments: Callable[[Any, Any], Any] | None = None,
         images: int = 4,
+        translate: Callable[[Any, list[str]], Sequence[str]] | None = None,
+        sources: Sequence[str] = (),
+        references: Sequence[str] = (),
+        tokenize: str = "13a",
+        samples: int = 8,
+        embeddings: dict[str, tuple[Any, Sequence[str]]] | None = None,
         every_epochs: int = 1,
         num_target_tokens: int = 0,
         **options: Any,
@@ -98,12 +120,33 @@ class AttentionMonitor(TrainingCurves):
         self.gold = None if gold is None else [parse_links(one) for one in gold]
         self.alignments = alignments
         self.images = images
+        self.translate = translate
+        self.embeddings = embeddings or {}
+        if len(sources) != len(references) or bool(sources) != bool(translate):
+            raise ValueError(
+                "`translate` needs `sources`, and a reference for each of "
+                f"them. Received: {len(sources)} sources, {len(references)} "
+                f"references, translate={translate!r}."
+            )
+        self.answers = AnswersInText(
+            TextMeasures(Scoring(tokenize)),
+            list(sources),
+            [[one] for one in references],
+            samples=samples,
+        )
         self._layers: dict[str, Any] = {}
 
     def on_train_begin(self, logs: Any = None) -> None:
         super().on_train_begin(logs)
         # What does not fit shows before the training, not after an epoch.
         self.look(self._step)
+        for name, (layer, labels) in self.embeddings.items():
+            if len(labels) != layer.embeddings.shape[0]:
+                raise ValueError(
+                    f"`embeddings` must have a label for each vector. {name} "
+                    f"has {layer.embeddings.shape[0]} vectors. Received: "
+                    f"{len(labels)} labels."
+                )
 
     def hard_attentions(self) -> dict[str, Any]:
         return self._layers
@@ -111,6 +154,7 @@ class AttentionMonitor(TrainingCurves):
     def look(self, step: int) -> None:
         found = self._find()
         samples = self._sample()
+        texts = self._translate()
         with self.log.writing(VALIDATION, step):
             for name, rows in found.items():
                 write_statistics(name, rows)
@@ -120,6 +164,27 @@ class AttentionMonitor(TrainingCurves):
                 self._draw(name, rows)
             for name, rows in samples.items():
                 self._draw(f"{name}_samples", rows)
+            if texts:
+                self.answers.write(texts)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        found = {
+            name: (keras.ops.convert_to_numpy(layer.embeddings), labels)
+            for name, (layer, labels) in self.embeddings.items()
+        }
+        self.log.embeddings(TRAIN, found)
+        super().on_train_end(logs)
+
+    def _translate(self) -> list[str]:
+        if self.translate is None:
+            return []
+        texts = list(self.translate(self.model, list(self.answers.sources)))
+        if len(texts) != len(self.answers.sources):
+            raise ValueError(
+                "`translate` must return a text for each of the "
+                f"{len(self.answers.sources)} sources. Received: {len(texts)}."
+            )
+        return texts
 
     def _find(self) -> dict[str, list[np.ndarray]]:
         """Alignments without padding, by name."""
@@ -206,7 +271,7 @@ class AttentionMonitor(TrainingCurves):
         return gold
 
     def _draw(self, name: str, rows: Sequence[np.ndarray]) -> None:
-        from pipelines.plots.heat_map import heat_map, pixels
+        from pipelines.plots.heat_map import MOST_LABELS, heat_map, pixels
 
         for number, one in enumerate(rows[: self.images]):
             if not one.size:
@@ -215,5 +280,5 @@ class AttentionMonitor(TrainingCurves):
                 target, source = self.labels[number]
             else:
                 target, source = (list(map(str, range(n))) for n in one.shape)
-            picture = pixels(heat_map(one, source, target))
-            tf.summary.image(f"{name}/{number + 1}", picture[None])
+            figure = heat_map(one, source, target, most_labels=MOST_LABELS)
+            tf.summary.image(f"{name}/{number + 1}", pixels(figure)[None])

@@ -68,14 +68,16 @@ class TrainingCurves(keras.callbacks.Callback):
         self.every_steps = every_steps
         self.every_epochs = every_epochs
         self.first_step = first_step or self._batches_done
-        self._step = 0
+        self._step = self._looked = 0
+        self._start = time.perf_counter()
+        self._seconds: float | None = None
         # The sum of the losses since the last point, over all epochs but this
         # one, and of how many batches.
         self._rest, self._num_rest = 0.0, 0
         self._norm: GradientNorm | None = None
 
     def look(self, step: int) -> None:
-        """Shows what the model does; called after every few epochs."""
+        """Shows what the model does, after every few epochs and at the end."""
 
     def hard_attentions(self) -> dict[str, Any]:
         """The attention layers whose baseline is shown, by their names."""
@@ -87,8 +89,7 @@ class TrainingCurves(keras.callbacks.Callback):
         self._norm = GradientNorm(self.model)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._start = time.perf_counter()
-        self._seconds: float | None = None
+        self._start, self._seconds = time.perf_counter(), None
         self._done = self._done_before = 0
         self._total_before = 0.0
 
@@ -112,9 +113,9 @@ class TrainingCurves(keras.callbacks.Callback):
         for name, layer in self.hard_attentions().items():
             baseline = getattr(layer.normalizer, "baseline", None)
             if baseline is not None:
-                values[f"{name}/baseline"] = float(baseline)
+                values[f"{name}/baseline"] = _number(baseline)
                 # Of a step in the mean: how much less it lost than before.
-                values[f"{name}/reward"] = float(baseline) - mean
+                values[f"{name}/reward"] = _number(baseline) - mean
         self.log.scalars(TRAIN, self._step, values, flush=False)
 
     def _add_up(self, logs: Any) -> None:
@@ -126,7 +127,7 @@ class TrainingCurves(keras.callbacks.Callback):
     def _batches_done(self) -> int:
         optimizer = inner_optimizer(self.model)
         batches = optimizer.gradient_accumulation_steps or 1
-        return int(optimizer.iterations) * batches
+        return int(_number(optimizer.iterations)) * batches
 
     def on_test_begin(self, logs: Any = None) -> None:
         self._seconds = time.perf_counter() - self._start
@@ -137,7 +138,7 @@ class TrainingCurves(keras.callbacks.Callback):
             self._add_up(logs)
         seconds = max(self._seconds or time.perf_counter() - self._start, 1e-9)
         train = {k: v for k, v in logs.items() if not k.startswith("val_")}
-        train["learning_rate"] = float(self.model.optimizer.learning_rate)
+        train["learning_rate"] = _number(self.model.optimizer.learning_rate)
         if self.num_target_tokens:
             steps = self.num_batches or self._done or 1
             tokens = self.num_target_tokens * self._done / steps
@@ -152,7 +153,19 @@ class TrainingCurves(keras.callbacks.Callback):
         }
         self.log.scalars(VALIDATION, self._step, validation)
         if (epoch + 1) % self.every_epochs == 0:
-            self.look(self._step)
+            self._look()
 
     def on_train_end(self, logs: Any = None) -> None:
+        if self._looked != self._step:
+            self._look()  # At the model that the training ends with.
         self.log.flush()
+
+    def _look(self) -> None:
+        self.look(self._step)
+        self._looked = self._step
+
+
+def _number(variable: Any) -> float:
+    """The value of a scalar, of one device where there are several."""
+    value = getattr(variable, "value", variable)
+    return float(value.numpy() if hasattr(value, "numpy") else value)

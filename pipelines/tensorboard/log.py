@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 from pipelines.errors import UserError
+from pipelines.tensorboard.embeddings import write_embeddings
 
 TRAIN, VALIDATION = "train", "validation"
 FAILURES = (OSError, tf.errors.OpError)
@@ -104,6 +105,17 @@ class EventLog:
         with self.writing(part, step, flush):
             for tag, value in values.items():
                 tf.summary.scalar(tag, value)
+
+    def embeddings(
+        self, part: str, found: dict[str, tuple[Any, Sequence[str]]]
+    ) -> None:
+        """Writes what the projector shows; see `write_embeddings`."""
+        if not found or self._broken:
+            return
+        try:
+            write_embeddings(self.folder / part, found)
+        except (*FAILURES, UserError) as error:
+            self.give_up(error)
 
     def flush(self) -> None:
         """Sees to it that the files have all that was written."""

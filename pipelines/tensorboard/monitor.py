@@ -13,18 +13,18 @@ from pipelines.data.corpus import Corpus
 from pipelines.errors import UserError
 from pipelines.evaluation.measures import Scoring
 from pipelines.recipe import Recipe
+from pipelines.tensorboard.answers import AnswersInText
 from pipelines.tensorboard.curves import TrainingCurves
-from pipelines.tensorboard.embeddings import token_embeddings, write_embeddings
+from pipelines.tensorboard.embeddings import token_embeddings
 from pipelines.tensorboard.gold import (
     best_links,
     between_words,
     error_rate,
     read_links,
 )
-from pipelines.tensorboard.log import FAILURES, TRAIN, VALIDATION
+from pipelines.tensorboard.log import TRAIN, VALIDATION
 from pipelines.tensorboard.record import draws_samples, record_alignments
 from pipelines.tensorboard.statistics import cut, spread, write_statistics
-from pipelines.tensorboard.tables import length_groups, table
 from pipelines.text import END_ID, START_ID, pad
 
 if TYPE_CHECKING:
@@ -103,14 +103,27 @@ class Monitor(TrainingCurves):
             recipe.data.source_language,
             recipe.data.target_language,
         )
-        self.measures = tasks.get(recipe.task).measures(Scoring())
-        sources, answers = self.measures.questions(corpus)
+        measures = tasks.get(recipe.task).measures(Scoring(settings.tokenize))
+        sources, answers = measures.questions(corpus)
         chosen = spread(len(sources), settings.sentences)
         self.sources = [sources[index] for index in chosen]
-        self.answers = [answers[index] for index in chosen]
-        self.references = [one[0] for one in self.answers]
+        answers = [answers[index] for index in chosen]
+        self.references = [one[0] for one in answers]
+        self.answers = AnswersInText(
+            measures,
+            self.sources,
+            answers,
+            [*self.languages, "reference"],
+            settings.samples,
+        )
         self.gold = None
         if settings.gold_alignments:
+            if recipe.model.attention == "none":
+                raise UserError(
+                    "monitoring.gold_alignments is compared with alignments, "
+                    "and a model without attention has none.",
+                    "Leave it out, or choose a model.attention.",
+                )
             path = recipe.data.beside(settings.gold_alignments)
             links = read_links(path, corpus)
             if len(links) != len(sources):
@@ -121,9 +134,6 @@ class Monitor(TrainingCurves):
                     "Leave out monitoring.gold_alignments.",
                 )
             self.gold = [links[index] for index in chosen]
-        self.lengths = length_groups(
-            [len(source.split()) for source in self.sources]
-        )
 
     def hard_attentions(self) -> dict[str, Any]:
         layers = _attentions(self.model)
@@ -137,25 +147,16 @@ class Monitor(TrainingCurves):
     def look(self, step: int) -> None:
         if not self.sources:
             return
-        from pipelines.plots.heat_map import heat_map, pixels
+        from pipelines.plots.heat_map import MOST_LABELS, heat_map, pixels
         from pipelines.plots.words import readable
 
         # All that may fail for other reasons than the disk comes first.
         translations = self.translate(self.sources)
         rate = self._error_rate()
         samples = self._samples()
-        texts = [one.text for one in translations]
-        shown = spread(len(texts), self.settings.samples)
-        pictured = spread(len(texts), self.settings.images)
+        pictured = spread(len(translations), self.settings.images)
         with self.log.writing(VALIDATION, step):
-            self._write_scores(texts)
-            if shown:
-                rows = [
-                    (self.sources[n], texts[n], self.references[n])
-                    for n in shown
-                ]
-                titles = [*self.languages, "reference"]
-                tf.summary.text("translations", table(titles, rows))
+            self.answers.write([one.text for one in translations])
             for number, index in enumerate(pictured, start=1):
                 self._draw(f"alignments/{number}", translations[index])
             looks = [one.alignments for one in translations]
@@ -165,24 +166,15 @@ class Monitor(TrainingCurves):
             if rate is not None:
                 tf.summary.scalar(f"{ATTENTION}/alignment_error_rate", rate)
             for tag, row, source, target in samples:
-                figure = heat_map(row, readable(source), readable(target))
+                labels = readable(source), readable(target)
+                figure = heat_map(row, *labels, most_labels=MOST_LABELS)
                 tf.summary.image(tag, pixels(figure, DPI)[None])
 
     def on_train_end(self, logs: Any = None) -> None:
         if self.settings.embeddings and self.tokenizers is not None:
-            self._write_embeddings()
+            found = token_embeddings(self.model, *self.tokenizers)
+            self.log.embeddings(TRAIN, found)
         super().on_train_end(logs)
-
-    def _write_scores(self, texts: list[str]) -> None:
-        for one in self.measures.score(texts, self.answers):
-            tf.summary.scalar(one.name, one.value)
-        if not self.measures.has_bleu:
-            return
-        for name, chosen in self.lengths.items():
-            bleu, *_ = self.measures.score(
-                [texts[n] for n in chosen], [self.answers[n] for n in chosen]
-            )
-            tf.summary.scalar(f"bleu_by_source_length/{name}", bleu.value)
 
     def _error_rate(self) -> float | None:
         """Of the references, against gold links; None without them."""
@@ -201,7 +193,7 @@ class Monitor(TrainingCurves):
             if words is not None:
                 found.append(best_links(words))
                 gold.append(links)
-        return error_rate(found, gold)
+        return error_rate(found, gold) if found else None
 
     def _samples(self) -> list[tuple[str, Any, list[str], list[str]]]:
         """What hard attention that draws looks at in training.
@@ -239,14 +231,6 @@ class Monitor(TrainingCurves):
                 cut(record.alignments, said != 0, read != 0)
             )
         ]
-
-    def _write_embeddings(self) -> None:
-        found = token_embeddings(self.model, *(self.tokenizers or ()))
-        try:
-            if found:
-                write_embeddings(self.log.folder / TRAIN, found)
-        except (*FAILURES, UserError) as error:
-            self.log.give_up(error)
 
     def _draw(self, tag: str, translation: Translation) -> None:
         from pipelines.plots.heat_map import alignment_pixels

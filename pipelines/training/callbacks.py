@@ -15,6 +15,7 @@ from pipelines.recipe_sections import TrainingRecipe
 from pipelines.run import BEST, LAST
 from pipelines.training.checkpoints import (
     Progress,
+    not_a_number,
     save_inference_model,
     save_training,
 )
@@ -68,12 +69,19 @@ class Checkpoints(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         loss = (logs or {}).get("loss", 0.0)
         if not math.isfinite(loss):
-            raise UserError(*self._lost(loss))
+            raise UserError(*self._lost(f"The loss is {loss}"))
         self._tick()
         progress, settings = self.progress, self.settings
-        progress.batch += 1
         steps = settings.save_every_steps
-        if steps and progress.batch % steps == 0:
+        saves = steps and (progress.batch + 1) % steps == 0
+        if saves or progress.batch + 1 == self.batches.num_batches:
+            name = not_a_number(self.model)
+            if name:
+                raise UserError(
+                    *self._lost(f"The weights `{name}` are not finite")
+                )
+        progress.batch += 1
+        if saves:
             self.save_last()
         limit = settings.max_minutes
         if limit and progress.seconds > 60 * limit:
@@ -107,14 +115,11 @@ class Checkpoints(keras.callbacks.Callback):
         """Writes `last.keras`, wholly or not at all."""
         save_training(self.model, self.progress, self.folder / LAST)
 
-    def _lost(self, loss: float) -> tuple[str, str]:
-        """What to say of a loss that is not a number, and what to do."""
+    def _lost(self, what: str) -> tuple[str, str]:
+        """What to say of a batch that spoiled the model, and what to do."""
         epoch, batch = self.progress.epoch, self.progress.batch
         step = epoch * self.batches.num_batches + batch + 1
-        text = (
-            f"The loss is {loss} at step {step} (epoch {epoch + 1}, batch "
-            f"{batch + 1})"
-        )
+        text = f"{what} at step {step} (epoch {epoch + 1}, batch {batch + 1})"
         lines = self.batches.lines(epoch, batch)
         if lines:
             text += (

@@ -6,8 +6,8 @@ import contextlib
 import io
 import json
 import os
+import weakref
 import zipfile
-import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,15 @@ import keras
 import numpy as np
 
 from pipelines.errors import UserError
+from pipelines.files import DAMAGED
 from pipelines.run import BEST
 from pipelines.training.averaging import averaged
 
 PROGRESS = "training_progress.json"
 RANDOM_STATES = "random_states.npz"
+# Models without optimizer, by the ones in training. TensorFlow gives back not
+# all the memory of a model that is made and thrown away after each epoch.
+_COPIES: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 MIXED = ("mixed_float16", "mixed_bfloat16")
 
 
@@ -38,6 +42,7 @@ class Progress:
         rate_scale: what a plateau has left of the learning rate, a share.
         last_fall: the last epoch after which that share fell, or -1.
         averaged: whether the last epochs' weights have been averaged.
+        run: what tells this training from others.
     """
 
     epoch: int = 0
@@ -49,6 +54,7 @@ class Progress:
     rate_scale: float = 1.0
     last_fall: int = -1
     averaged: bool = False
+    run: str = ""
 
 
 def save_training(model: Any, progress: Progress, path: Path) -> None:
@@ -90,9 +96,7 @@ def load_training(path: Path) -> tuple[Any, Progress]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            values = json.loads(archive.read(PROGRESS))
-            values.pop("best", None)  # An earlier version went by the loss.
-            progress = Progress(**values)
+            progress = Progress(**json.loads(archive.read(PROGRESS)))
             model = keras.saving.load_model(path)
             # An earlier version wrote none.
             if RANDOM_STATES in archive.namelist():
@@ -102,15 +106,7 @@ def load_training(path: Path) -> tuple[Any, Progress]:
                     ):
                         state.assign(saved[name])
         return model, progress
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        EOFError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ):
+    except DAMAGED:
         raise UserError(
             f"Cannot resume from {path}: it is damaged or from another "
             "version.",
@@ -162,9 +158,12 @@ def save_inference_model(
         moving_average: take the averaged weights, where the optimizer keeps
             them.
     """
-    bare = type(model).from_config(_in_float32(model.get_config()))
-    ids = keras.ops.ones((1, 2), dtype="int32")
-    bare({"source": ids, "target": ids})
+    bare = _COPIES.get(model)
+    if bare is None:
+        bare = type(model).from_config(_in_float32(model.get_config()))
+        ids = keras.ops.ones((1, 2), dtype="int32")
+        bare({"source": ids, "target": ids})
+        _COPIES[model] = bare
     with averaged(model) if moving_average else contextlib.nullcontext():
         bare.set_weights(model.get_weights())
     _replace(path, bare.save)

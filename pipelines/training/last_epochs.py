@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from pipelines.errors import UserError
+from pipelines.files import DAMAGED
 from pipelines.run import BEST
 from pipelines.training.checkpoints import Progress, save_inference_model
 
@@ -66,7 +67,7 @@ class LastEpochs:
         for path in paths:
             try:
                 one = keras.saving.load_model(path, compile=False)
-            except (OSError, ValueError, KeyError, TypeError):
+            except DAMAGED:
                 raise UserError(
                     f"Cannot read {path}: it is damaged.",
                     "Delete it: the other epochs are averaged then.",

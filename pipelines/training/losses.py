@@ -70,7 +70,10 @@ class _TokenMean(keras.metrics.Mean):
     def _add(self, values, sample_weight=None):
         weights = ops.ones_like(values)
         if sample_weight is not None:
-            weights = ops.cast(sample_weight, values.dtype) * weights
+            given = ops.cast(sample_weight, values.dtype)
+            if len(given.shape) < len(values.shape):  # one for each row
+                given = ops.expand_dims(given, -1)
+            weights = given * weights
         self.total.assign_add(ops.sum(weights * values))
         self.count.assign_add(ops.sum(weights))
 

@@ -240,7 +240,7 @@ def test_buckets_up_to_the_longest_source():
     assert buckets_of(["greedy", "encode"], "greedy") == []
 
 
-@pytest.mark.parametrize("factor", [0.0, 0.1, 1.1, 1.5, 2.3])
+@pytest.mark.parametrize("factor", [0.0, 0.1, 1.05, 1.1, 1.3, 2.3])
 def test_the_width_is_the_limit_of_the_longest_source(factor):
     settings = ExportSettings(
         max_length_factor=factor, max_length_extra=2, max_target_len=97

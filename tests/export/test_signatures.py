@@ -1,12 +1,15 @@
 """The functions behind every artifact, called in this process."""
 
 import dataclasses
+import fractions
+import math
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from export.errors import ExportError
+from export.limits import answer_limits
 from export.settings import ExportSettings
 from export.signatures import output_limits, save
 from export.token_signatures import TokenSignatures
@@ -32,6 +35,21 @@ def test_limits_follow_the_formula():
     # min(7, floor(1.5 n) + 2), and none where there is nothing to say.
     expected = [0, 3, 5, 6, 7, 7]
     assert output_limits(source, settings).numpy().tolist() == expected
+
+
+@pytest.mark.parametrize("factor", ["0.1", "1.05", "1.1", "1.3", "2.3"])
+def test_limits_are_those_of_exact_arithmetic(factor):
+    settings = ExportSettings(
+        max_target_len=200, max_length_factor=float(factor), max_length_extra=3
+    )
+    source = np.tri(128, dtype="int32")  # 1 to 128 tokens
+    exact = [
+        min(200, math.floor(fractions.Fraction(factor) * n) + 3)
+        for n in range(1, 129)
+    ]
+    assert output_limits(source, settings).numpy().tolist() == exact
+    # What checks an artifact in a process without TensorFlow.
+    assert answer_limits(np.arange(1, 129), settings).tolist() == exact
 
 
 def test_a_row_does_not_depend_on_its_batch(greedy):

@@ -58,6 +58,34 @@ def test_padding_is_not_looked_at_whatever_embeds(kind):
     assert numpy(memory.mask).tolist() == [[True, True, False, False]]
 
 
+class PlainEncoder(keras.layers.Layer):
+    """An encoder that knows nothing of masks; of every second position."""
+
+    def __init__(self, step=1):
+        super().__init__()
+        self.step = step
+
+    def call(self, inputs, training=False):
+        del training
+        value = inputs[:, :: self.step]
+        return value, [value[:, 0]]
+
+
+@pytest.mark.parametrize("kind", ["layer", "sequential", "functional"])
+def test_an_encoder_need_not_take_a_mask(kind):
+    inputs = {
+        "source": np.array([[5, 6, 0, 0]]),
+        "target": np.array([[1, 2, 3]]),
+    }
+    model = make_model(embedding(kind), encoder=PlainEncoder())
+    _, alignments = model(inputs, return_attention_scores=True)
+    assert numpy(alignments)[..., :2].min() > 0.0
+    np.testing.assert_array_equal(numpy(alignments)[..., 2:], 0.0)
+    shorter = make_model(embedding(kind), encoder=PlainEncoder(step=2))
+    with pytest.raises(ValueError, match="must shorten its mask, too"):
+        shorter(inputs)
+
+
 def test_the_mask_of_a_source_without_embedding():
     model = make_model(None)
     source = np.ones((1, 4, DIM), "float32")

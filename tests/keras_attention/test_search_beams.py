@@ -1,5 +1,8 @@
 """Penalties, n-best and required words against brute force."""
 
+import fractions
+import math
+
 import numpy as np
 import pytest
 
@@ -283,6 +286,15 @@ def test_limits_by_source_length():
     np.testing.assert_array_equal(
         numpy(length_limits(lengths, ratio=1.5, extra=2, longest=12)),
         [min(12, int(1.5 * length) + 2) for length in lengths],
+    )
+
+
+@pytest.mark.parametrize("ratio", ["0.1", "1.05", "1.1", "1.3", "2.3"])
+def test_limits_are_those_of_exact_arithmetic(ratio):
+    lengths = range(1, 129)
+    np.testing.assert_array_equal(
+        numpy(length_limits(lengths, ratio=float(ratio))),
+        [math.floor(fractions.Fraction(ratio) * n) for n in lengths],
     )
 
 

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import sacrebleu
 import tensorflow as tf
 
 import keras_attention
@@ -139,6 +140,79 @@ def test_alignments_in_numbers_and_pictures(tmp_path, make):
     (_, before), (_, after) = found["look/1"]
     assert tf.io.decode_png(before[2]).shape[2] == 3
     assert before[2] != after[2]
+
+
+def test_answers_and_embeddings(tmp_path):
+    model, inputs = encoder_decoder()
+    words = [f"word {number}" for number in range(WORDS)]
+    monitor = AttentionMonitor(
+        tmp_path,
+        inputs,
+        translate=lambda model, sources: [one.upper() for one in sources],
+        sources=["a b c d", "e f g h i j k l"],
+        references=["A B C D", "E F G H x J K L"],
+        tokenize="none",
+        embeddings={"source": (model.source_embedding, words)},
+    )
+    fit(model, inputs, monitor)
+    found = read(tmp_path / "validation")
+    bleu = sacrebleu.corpus_bleu(
+        ["A B C D", "E F G H I J K L"],
+        [["A B C D", "E F G H x J K L"]],
+        tokenize="none",
+    )
+    assert [step for step, _ in found["bleu"]] == [0, 2]
+    for _, value in found["bleu"]:
+        assert value == pytest.approx(bleu.score, rel=1e-6)
+    assert found["chrf"][0][1] < 100
+    assert found["bleu_by_source_length/04_words"][0][1] == pytest.approx(100)
+    assert "| a b c d | A B C D | A B C D |" in str(found["translations"])
+    labels = (tmp_path / "train" / "source.tsv").read_text("utf-8")
+    assert labels.splitlines() == words
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sources": ["a"]}, "a reference for each"),
+        ({"sources": ["a"], "references": ["b"]}, "translate=None"),
+        ({"translate": lambda *_: []}, "0 sources"),
+        (
+            {
+                "translate": lambda *_: [],
+                "sources": ["a"],
+                "references": ["b"],
+            },
+            "must return a text for each of the 1 sources. Received: 0",
+        ),
+        ({"embeddings": ["a", "b"]}, "Received: 2 labels"),
+    ],
+)
+def test_answers_that_do_not_fit(tmp_path, options, message):
+    model, inputs = encoder_decoder()
+    model(inputs)
+    if "embeddings" in options:
+        labels = options["embeddings"]
+        options = {"embeddings": {"words": (model.source_embedding, labels)}}
+    with pytest.raises(ValueError, match=message):
+        fit(model, inputs, AttentionMonitor(tmp_path, inputs, **options))
+
+
+def test_the_last_model_is_looked_at(tmp_path):
+    model, inputs = additive()
+    monitor = AttentionMonitor(tmp_path, inputs, every_epochs=2)
+    fit(model, inputs, monitor, epochs=3)
+    found = read(tmp_path / "validation")
+    assert [step for step, _ in found["look/peak"]] == [0, 4, 6]
+
+
+def test_evaluation_without_a_training(tmp_path):
+    model, inputs = additive()
+    fit(model, inputs)
+    monitor = AttentionMonitor(tmp_path, inputs)
+    before = model.evaluate(inputs, LABELS, verbose=0)
+    found = model.evaluate(inputs, LABELS, verbose=0, callbacks=[monitor])
+    assert found == before
 
 
 def test_what_fit_knows(tmp_path):

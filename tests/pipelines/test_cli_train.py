@@ -122,6 +122,20 @@ def test_one_training_at_a_time(trained, capsys):
 
 
 @pytest.mark.slow
+def test_what_another_training_left_meanwhile_stays(
+    trained, capsys, monkeypatch
+):
+    folder, arguments, _ = trained
+    before = (folder / "run" / "source.model").read_bytes()
+    # As if the folder had been empty when it was looked at.
+    monkeypatch.setattr("pipelines.train._find_earlier", lambda *_: None)
+    changed = [*map(str, arguments), "--set=data.source_vocabulary=40"]
+    assert run_command(changed) == 2
+    assert "has been at work in" in capsys.readouterr().err
+    assert (folder / "run" / "source.model").read_bytes() == before
+
+
+@pytest.mark.slow
 def test_full_disk(trained, tmp_path):
     """A limit on the size of files stands for a disk that gets full."""
     _, arguments, _ = trained

@@ -204,6 +204,16 @@ def test_table(perfect, monkeypatch):
     assert "cut sources" not in capture.get()
 
 
+def test_words_that_no_file_name_can_hold(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "folder", tmp_path)
+    words = tuple(" ".join([text] * 30) for text in TARGETS[:2])
+    for forbid in (words, (" ".join(words),)):
+        evaluate(run, options=SearchOptions(beam_size=2, forbid=forbid))
+    names = [path.name for path in tmp_path.glob("translations.*")]
+    assert len(set(names)) == 2
+    assert max(len(name.encode()) for name in names) < 128
+
+
 def test_widths(run, tmp_path, monkeypatch):
     """They are what single evaluations find, which keep their perplexity."""
     monkeypatch.setattr(run, "folder", tmp_path)

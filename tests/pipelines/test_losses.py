@@ -99,6 +99,15 @@ def test_without_weights_all_labels_count(batch):
     assert float(accuracy.result()) == pytest.approx(share)
 
 
+@pytest.mark.parametrize("shape", [(2,), (2, 1)])
+def test_a_weight_may_be_of_a_whole_row(batch, shape):
+    labels, logits, _ = batch
+    perplexity, expected = Perplexity(), Perplexity()
+    perplexity.update_state(labels, logits, np.reshape([1.0, 0.0], shape))
+    expected.update_state(labels[:1], logits[:1])
+    assert float(perplexity.result()) == pytest.approx(float(expected.result()))
+
+
 def test_half_precision_is_computed_in_single(batch):
     labels, logits, weights = batch
     half = logits.astype("float16")

@@ -163,11 +163,30 @@ def test_marks_of_markdown_are_shown(tmp_path, model, data):
     assert r"| a\|b \<b> \_c\_ d |" in text.item().decode()
 
 
+@pytest.mark.parametrize(("tokenize", "bleu"), [("13a", 100), ("none", None)])
+def test_bleu_of_texts_that_are_tokenised(
+    tmp_path, model, data, tokenize, bleu
+):
+    said, reference = "a b c d e .", "a b c d e."
+    monitor = Monitor(
+        tmp_path,
+        lambda texts: [fake_translation(text, said) for text in texts],
+        Corpus(["x"], [reference]),
+        recipe(f"monitoring.tokenize={tokenize}"),
+    )
+    fit(model, data, monitor)
+    [(_, value)] = read(tmp_path / "validation")["bleu"]
+    score = sacrebleu.corpus_bleu([said], [[reference]], tokenize=tokenize)
+    assert value == pytest.approx(bleu or score.score, rel=1e-5)
+    assert (value > 99) == bool(bleu)
+
+
 def test_every_so_many_epochs(tmp_path, model, data):
     monitor = make_monitor(tmp_path, "monitoring.every_epochs=2")
     fit(model, data, monitor, epochs=3)
     found = read(tmp_path / "validation")
-    assert [step for step, _ in found["bleu"]] == [2 * STEPS]
+    # And at the model that the training ends with.
+    assert [step for step, _ in found["bleu"]] == [2 * STEPS, 3 * STEPS]
     assert len(found["loss"]) == 3
 
 
@@ -302,6 +321,13 @@ def test_alignment_error_rate(gold_run, tmp_path, model, data):
     assert 0 < expected < 1
     found = scalars(tmp_path / "validation")
     assert found["attention/alignment_error_rate"] == pytest.approx([expected])
+
+
+def test_links_need_a_model_that_looks(gold_run, tmp_path):
+    run, corpus = gold_run
+    blind = override(run.recipe, ["model.attention=none"])
+    with pytest.raises(UserError, match="a model without attention has none"):
+        Monitor(tmp_path, run.translate, corpus, blind)
 
 
 def test_links_that_do_not_fit(gold_run, tmp_path):

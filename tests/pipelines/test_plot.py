@@ -7,6 +7,7 @@ from pipelines.errors import UserError
 from pipelines.plots.heat_map import (
     alignment_figure,
     alignment_pixels,
+    heat_map,
     picture_format,
     save_alignment,
 )
@@ -147,6 +148,24 @@ def test_pixels():
     pixels = alignment_pixels(make(["▁a", "</s>"], ["▁b", "</s>"]))
     assert pixels.dtype == np.uint8 and pixels.shape[2] == 3
     assert pixels.max() == 255 and pixels.min() < 120  # white page, dark cell
+
+
+def test_a_picture_of_many_positions_is_of_the_usual_size():
+    def size(length, **options):
+        labels = [str(number) for number in range(length)]
+        figure = heat_map(np.eye(length), labels, labels, **options)
+        drawn = {
+            label.get_text()
+            for label in figure.axes[0].get_xticklabels()
+            if label.get_text()
+        }
+        return figure.get_size_inches(), len(drawn)
+
+    (inches, drawn), (small, few) = size(101), size(101, most_labels=100)
+    assert drawn == 101 and few < 20
+    assert small.max() < 13 < inches.max()
+    assert size(100, most_labels=100)[1] == 100
+    assert size(1500, most_labels=100)[0].max() < 13
 
 
 def test_no_figure_stays_behind():

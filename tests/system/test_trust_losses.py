@@ -109,6 +109,34 @@ def test_a_loss_that_is_not_a_number(tmp_path):
     assert not_a_number(model) == ""
 
 
+class BreakOptimizer(keras.callbacks.Callback):
+    """Spoils what a batch makes of the weights, but not its loss."""
+
+    def __init__(self, batch):
+        super().__init__()
+        self.batch = batch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if batch == self.batch:
+            moment = self.model.optimizer.variables[-1]
+            moment.assign(np.full(moment.shape, np.inf))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("batch", "every"), [(1, 2), (3, 0)])
+def test_weights_that_break_at_a_checkpoint(tmp_path, batch, every):
+    recipe = make_recipe(
+        tmp_path,
+        "training.deterministic=false",
+        f"training.save_every_steps={every}",
+    )
+    with pytest.raises(UserError) as caught:
+        train(recipe, tmp_path / "run", extra_callbacks=[BreakOptimizer(batch)])
+    said = str(caught.value)
+    assert f"at step {batch + 1} (epoch 1, batch {batch + 1}), with" in said
+    assert "are not finite" in said and "There is no checkpoint yet" in said
+
+
 def test_weights_that_are_not_numbers_are_never_saved(tmp_path):
     model = keras.Sequential([keras.layers.Dense(1, name="last")])
     model.compile(keras.optimizers.Adam(), "mse")

@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.pipelines.events import read
+
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
 import contextlib, json, sys
 import keras, numpy as np, tensorflow as tf
 import keras_attention
+import pipelines
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
@@ -50,7 +53,12 @@ with scope:
 dataset = tf.data.Dataset.from_tensor_slices(
     ({"source": source, "target": target}, labels)
 ).batch(8)
-history = model.fit(dataset, epochs=4, shuffle=False, verbose=0)
+monitor = pipelines.AttentionMonitor(
+    sys.argv[2], {"source": source[:2], "target": target[:2]}, every_steps=2
+)
+history = model.fit(
+    dataset, epochs=4, shuffle=False, verbose=0, callbacks=[monitor]
+)
 replicas = 1
 if sys.argv[1] == "mirrored":
     replicas = strategy.num_replicas_in_sync
@@ -58,9 +66,9 @@ print(json.dumps({"replicas": replicas, "losses": history.history["loss"]}))
 """
 
 
-def losses(way):
+def losses(way, logs):
     ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM, way],
+        [sys.executable, "-c", PROGRAM, way, str(logs)],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
@@ -71,8 +79,19 @@ def losses(way):
 
 
 @pytest.mark.slow
-def test_mirrored_devices_give_the_losses_of_one():
-    one, two = losses("single"), losses("mirrored")
+def test_mirrored_devices_give_the_losses_of_one(tmp_path):
+    one, two = (losses(way, tmp_path / way) for way in ("single", "mirrored"))
     assert (one["replicas"], two["replicas"]) == (1, 2)
     np.testing.assert_allclose(two["losses"], one["losses"], rtol=1e-5)
     assert one["losses"][-1] < 0.99 * one["losses"][0]
+    # TensorBoard shows the same of both; only the gradient norm is missing.
+    first, second = (
+        read(tmp_path / way / "train") for way in ("single", "mirrored")
+    )
+    assert set(first) - set(second) == {"gradient_norm"}
+    for tag in ("loss", "loss_by_step", "learning_rate"):
+        steps, values = zip(*second[tag], strict=True)
+        assert steps == tuple(step for step, _ in first[tag])
+        np.testing.assert_allclose(
+            values, [value for _, value in first[tag]], rtol=1e-5
+        )

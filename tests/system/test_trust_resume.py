@@ -13,7 +13,7 @@ from tensorflow.python.framework.config import disable_op_determinism
 
 from pipelines import recipe as recipes
 from pipelines.errors import UserError
-from pipelines.run import LAST
+from pipelines.run import BEST, LAST, load
 from pipelines.train import train
 from pipelines.training.checkpoints import load_training
 from tests.pipelines.command_line import good_lines
@@ -174,6 +174,40 @@ def test_a_damaged_or_foreign_checkpoint_is_one_sentence(tmp_path):
         assert str(last) in str(caught.value)
         assert "\n" not in str(caught.value)
         assert last.read_bytes() == content
+
+
+def test_files_of_another_run(tmp_path):
+    recipe = make_recipe(tmp_path, "training.epochs=1")
+    train(recipe, tmp_path / "run")
+    for name, assignment in (
+        ("seed", "training.seed=9"),
+        ("words", "data.target_vocabulary=9"),
+    ):
+        other = recipes.override(recipe, [assignment])
+        train(other, tmp_path / name)
+        content = (tmp_path / name / LAST).read_bytes()
+        shutil.copy(tmp_path / "run" / LAST, tmp_path / name / LAST)
+        with pytest.raises(UserError, match="checkpoint of another training"):
+            train(other, tmp_path / name)
+        # A run folder that was moved is the same run.
+        (tmp_path / name / LAST).write_bytes(content)
+        (tmp_path / name).rename(tmp_path / f"{name}_moved")
+        train(other, tmp_path / f"{name}_moved")
+    best = tmp_path / "words_moved" / BEST
+    shutil.copy(tmp_path / "run" / BEST, best)
+    with pytest.raises(UserError, match="is of another run: its target_emb"):
+        load(tmp_path / "words_moved")
+    best = tmp_path / "run" / BEST
+    whole = bytearray(best.read_bytes())
+    for place in (len(whole) // 3, len(whole) // 2):
+        whole[place] ^= 1
+        best.write_bytes(whole)
+        with pytest.raises(UserError, match="it is damaged or from another"):
+            load(tmp_path / "run")
+        whole[place] ^= 1
+    best.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match="it is damaged or from another"):
+        load(tmp_path / "run")
 
 
 @pytest.mark.parametrize(
