@@ -164,7 +164,7 @@ def _draw_bars(study, content, path):
         )
         axis.set_title(title, fontsize="medium")
         axis.margins(x=0.2)
-        axis.invert_yaxis()
+    axes[0].invert_yaxis()  # which all share
     _save(figure, path)
 
 
