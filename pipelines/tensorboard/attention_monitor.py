@@ -66,7 +66,8 @@ class AttentionMonitor(TrainingCurves):
             source. There may be other and many more of them than `inputs`.
         sources, references: The texts that it is asked, and a right answer to
             each.
-        tokenize: How BLEU splits words, as `keras-attention evaluate --tokenize`.
+        tokenize: How BLEU splits words: what `keras-attention evaluate
+            --tokenize` takes.
         samples: How many translations are shown.
         embeddings: By name an embedding layer and a label for each row of
             its table.
