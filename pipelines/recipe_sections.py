@@ -4,6 +4,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from pipelines.evaluation.measures import TOKENIZERS
+
 # One TSV file, or a file of sources and a file of targets.
 Files = str | tuple[str, str]
 
@@ -336,7 +338,7 @@ class MonitoringRecipe:
         "13a",
         "how BLEU splits words, as `evaluate --tokenize` has it (none: the "
         "texts are tokenised already)",
-        choices=("13a", "none", "intl", "char", "zh"),
+        choices=TOKENIZERS,
     )
     every_steps: int = setting(
         50, "batches between points of loss and gradient norm", low=1
