@@ -143,10 +143,12 @@ def export_run(
         )
     name = re.sub(r"[^\w.-]+", "_", run.recipe.name) or "model"
     place = run.folder / "export"
+    # Each way to store weights has a file of its own, beside the others.
+    kind = "" if quantize == "none" else f".{quantize}"
     names = {
         "saved_model": name,
-        "litert": f"{name}.tflite",
-        "litert_buckets": f"{name}.buckets.tflite",
+        "litert": f"{name}{kind}.tflite",
+        "litert_buckets": f"{name}.buckets{kind}.tflite",
     }
     references = None
     if sentences is None:
@@ -165,7 +167,7 @@ def export_run(
         overwrite=overwrite,
         references=references,
     )
-    report.write(f"{out or place / format}.report")
+    report.write(f"{out or place / (format + kind)}.report")
     return report
 
 

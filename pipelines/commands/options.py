@@ -75,10 +75,11 @@ ExportPath = Annotated[
     Path | None,
     typer.Option(
         metavar="PATH",
-        help="Where to. Default: DIR/export/NAME.tflite (NAME.buckets.tflite "
-        "for litert_buckets), or the folder DIR/export/NAME, which gets a "
-        "folder for the version, 1; PATH may name another, as in "
-        "models/NAME/2.",
+        help="Where to. Default: DIR/export/NAME.tflite (NAME.int8.tflite with "
+        "--quantize int8, NAME.buckets.tflite for litert_buckets), or the "
+        "folder DIR/export/NAME, which gets a folder for the version, 1; PATH "
+        "may name another, as in models/NAME/2. An earlier export is "
+        "replaced.",
     ),
 ]
 CheckFile = Annotated[

@@ -1,5 +1,7 @@
 """The command `export`."""
 
+import shutil
+
 import pytest
 
 from pipelines.cli import export_settings, run_command
@@ -67,8 +69,16 @@ def test_an_artifact_is_told_what_the_recipe_says(tmp_path):
 @pytest.mark.slow
 def test_export_of_int8_weights(trained, tmp_path, capsys):
     folder, _, _ = trained
-    out = tmp_path / "small.tflite"
-    command = ["export", str(folder / "run"), "--format", "litert"]
-    assert run_command([*command, "--quantize", "int8", "--out", str(out)]) == 0
+    run_dir = tmp_path / "run"
+    shutil.copytree(folder / "run", run_dir)
+    place = run_dir / "export"
+    shutil.rmtree(place, ignore_errors=True)
+    command = ["export", str(run_dir), "--format", "litert"]
+    assert run_command([*command, "--quantize", "int8"]) == 0
     assert "int8" in capsys.readouterr().out
-    assert out.is_file()
+    # The file of float32 weights would stand beside it.
+    assert {path.name for path in place.iterdir()} == {
+        "pairs.int8.tflite",
+        "litert.int8.report.json",
+        "litert.int8.report.md",
+    }
