@@ -13,8 +13,9 @@ from keras_attention.registry import is_number
 class LayerNormCell:
     """What the cells have in common: products that are normalised one by one.
 
-    A mixin of a Keras cell. `normalized_step` takes the product of the inputs
-    from outside, so that a loop over time has it from before.
+    A mixin of a Keras cell. `normalized_step` takes what the inputs come to
+    from outside (`normalized_inputs`), so that a loop over time has it from
+    before.
     """
 
     def _check(self, epsilon):
@@ -51,8 +52,9 @@ class LayerNormCell:
         """Runs one step; see `keras.layers.LSTMCell` and `GRUCell`."""
         del training
         inputs = ops.cast(inputs, self.compute_dtype)
+        projected = self.normalized_inputs(self._product(inputs, self.kernel))
         output, new_states = self.normalized_step(
-            self._product(inputs, self.kernel), tree.flatten(states)
+            projected, tree.flatten(states)
         )
         return output, new_states if tree.is_nested(states) else new_states[0]
 
@@ -112,11 +114,25 @@ class LayerNormLSTMCell(LayerNormCell, keras.layers.LSTMCell):
             name="carry_bias", shape=(units,), initializer="zeros"
         )
 
-    def normalized_step(self, projected, states):
-        """Runs one step, given the product of the inputs with the kernel.
+    def normalized_inputs(self, projected):
+        """Returns the inputs' part of the gates, of one step or of all.
 
         Args:
-            projected: `W x_t`, `(batch, 4 units)`.
+            projected: `W x_t`, `(..., 4 units)`.
+
+        Returns:
+            `LN(W x_t) s_x + b`, `(..., 4 units)`.
+        """
+        gates = self._normalize(projected, self.input_scale)
+        if self.use_bias:
+            gates = gates + ops.cast(self.bias, gates.dtype)
+        return gates
+
+    def normalized_step(self, projected, states):
+        """Runs one step.
+
+        Args:
+            projected: what `normalized_inputs` returned, `(batch, 4 units)`.
             states: `[h_{t-1}, c_{t-1}]`.
 
         Returns:
@@ -124,10 +140,7 @@ class LayerNormLSTMCell(LayerNormCell, keras.layers.LSTMCell):
         """
         hidden, carry = states
         recurrent = self._product(hidden, self.recurrent_kernel)
-        gates = self._normalize(projected, self.input_scale)
-        gates = gates + self._normalize(recurrent, self.recurrent_scale)
-        if self.use_bias:
-            gates = gates + ops.cast(self.bias, gates.dtype)
+        gates = projected + self._normalize(recurrent, self.recurrent_scale)
         gate_in, gate_forget, candidate, gate_out = ops.split(gates, 4, axis=-1)
         carry = self.recurrent_activation(gate_forget) * carry
         carry = carry + self.recurrent_activation(gate_in) * self.activation(
@@ -198,38 +211,54 @@ class LayerNormGRUCell(LayerNormCell, keras.layers.GRUCell):
         self.input_scale = self._add_scale("input_scale", 3 * units)
         self.recurrent_scale = self._add_scale("recurrent_scale", 3 * units)
 
-    def normalized_step(self, projected, states):
-        """Runs one step, given the product of the inputs with the kernel.
+    def normalized_inputs(self, projected):
+        """Returns the inputs' part of gates and candidate, of one step or all.
 
         Args:
-            projected: `[W_g; W] x_t`, `(batch, 3 units)`.
+            projected: `[W_g; W] x_t`, `(..., 3 units)`.
+
+        Returns:
+            `[LN(W_g x_t) s_g + b_g; LN(W x_t) s + b]`, `(..., 3 units)`.
+        """
+        return self._normalized_parts(projected, self.input_scale, 0)
+
+    def normalized_step(self, projected, states):
+        """Runs one step.
+
+        Args:
+            projected: what `normalized_inputs` returned, `(batch, 3 units)`.
             states: `[h_{t-1}]`.
 
         Returns:
             `(h_t, [h_t])`.
         """
         (hidden,) = states
-        recurrent = self._product(hidden, self.recurrent_kernel)
-        from_input = self._parts(projected, self.input_scale)
-        from_state = self._parts(recurrent, self.recurrent_scale)
-        if self.use_bias:
-            bias = ops.cast(self.bias, projected.dtype)
-            from_input = self._shifted(from_input, bias[0])
-            from_state = self._shifted(from_state, bias[1])
-        gates = self.recurrent_activation(from_input[0] + from_state[0])
+        recurrent = self._normalized_parts(
+            self._product(hidden, self.recurrent_kernel),
+            self.recurrent_scale,
+            1,
+        )
+        end = 2 * self.units
+        gates = self.recurrent_activation(
+            projected[:, :end] + recurrent[:, :end]
+        )
         update, reset = ops.split(gates, 2, axis=-1)
-        candidate = self.activation(from_input[1] + reset * from_state[1])
+        candidate = self.activation(
+            projected[:, end:] + reset * recurrent[:, end:]
+        )
         hidden = update * hidden + (1 - update) * candidate
         return hidden, [hidden]
 
-    def _parts(self, values, scale):
-        """Gates and candidate, each normalised."""
+    def _normalized_parts(self, values, scale, which):
+        """Gates and candidate, each normalised, with that row of the bias."""
         end = 2 * self.units
-        return (
-            self._normalize(values[:, :end], scale[:end]),
-            self._normalize(values[:, end:], scale[end:]),
+        normalized = ops.concatenate(
+            [
+                self._normalize(values[..., :end], scale[:end]),
+                self._normalize(values[..., end:], scale[end:]),
+            ],
+            axis=-1,
         )
-
-    def _shifted(self, parts, bias):
-        end = 2 * self.units
-        return parts[0] + bias[:end], parts[1] + bias[end:]
+        if not self.use_bias:
+            return normalized
+        return normalized + ops.cast(self.bias, normalized.dtype)[which]

@@ -99,7 +99,11 @@ def log_likelihoods(
 
     with recurrent_cells.dropout_masks(cell.cells, batch, training):
         hidden, _ = time_loop(
-            step, cell.project_inputs(target), own, cell.hidden_size
+            step,
+            cell.project_inputs(target),
+            own,
+            cell.hidden_size,
+            variables=cell.weights,
         )
     value, keys = memories.values[0], memories.keys[0]
     source_len = ops.shape(value)[1]

@@ -91,8 +91,10 @@ def dropout_masks(cells, batch_size, training):
 def kernel_for_loop(cell, input_dim):
     """Inside this context, `step` takes its matrices from before the loop.
 
-    What `step` gets as `fed` and the state are then one product, whose matrix
-    is put together once, not at every step.
+    The rows of the kernel that what is `fed` is multiplied with are cut out
+    once: of what is cut out inside a loop, TensorFlow keeps a copy for every
+    step, for the gradient. In an LSTM what is fed and the state are one
+    product, whose matrix is put together here.
 
     Args:
         cell: a built cell.
@@ -101,13 +103,13 @@ def kernel_for_loop(cell, input_dim):
     """
     before = getattr(_STATE, "kernel", None)
     _STATE.kernel = None
-    if type(cell) is keras.layers.LSTMCell and is_projectable(cell):
+    if is_projectable(cell) and cell.kernel.shape[0] > input_dim:
         dtype = cell.compute_dtype
-        if cell.kernel.shape[0] > input_dim:
-            fed = ops.cast(cell.kernel, dtype)[input_dim:]
+        matrix = ops.cast(cell.kernel, dtype)[input_dim:]
+        if type(cell) is keras.layers.LSTMCell:
             recurrent = ops.cast(cell.recurrent_kernel, dtype)
-            joined = ops.concatenate([fed, recurrent], axis=0)
-            _STATE.kernel = (cell, joined)
+            matrix = ops.concatenate([matrix, recurrent], axis=0)
+        _STATE.kernel = (cell, matrix)
     try:
         yield
     finally:
@@ -140,6 +142,9 @@ class Whole(NamedTuple):
 def project_inputs(cell, inputs):
     """Returns the part of the cell's gates that `inputs` alone decide.
 
+    Cells with layer normalisation have it normalised already, unless there
+    are further inputs: then the sum of both is normalised in the loop.
+
     Args:
         cell: a built cell of `CELLS` (`is_projectable`). If its
             kernel has more rows than `inputs` has columns, the rows that
@@ -155,7 +160,12 @@ def project_inputs(cell, inputs):
     if kernel.shape[0] != inputs.shape[-1]:
         kernel = kernel[: inputs.shape[-1]]
     projected = ops.matmul(inputs, kernel)
-    if not cell.use_bias or isinstance(cell, LayerNormCell):
+    if isinstance(cell, LayerNormCell):
+        # The kernel has further rows: the rest of the sum is yet to come.
+        if cell.kernel.shape[0] != inputs.shape[-1]:
+            return projected
+        return cell.normalized_inputs(projected)
+    if not cell.use_bias:
         return projected
     bias = ops.cast(cell.bias, inputs.dtype)
     return projected + (bias[0] if len(bias.shape) == 2 else bias)
@@ -185,22 +195,30 @@ def step(cell, projected, states, fed=None, training=False):
         if not is_projectable(cell):
             return _call(cell, inputs, states, training)
         projected, fed = project_inputs(cell, inputs), None
-    found = getattr(_STATE, "kernel", None)
-    if fed is not None and found is not None and found[0] is cell:
-        hidden = ops.concatenate([fed, states[0]], axis=-1)
-        return _lstm_gates(
-            cell, projected + ops.matmul(hidden, found[1]), states[1]
-        )
     if fed is not None:
-        rows = cell.kernel.shape[0] - fed.shape[-1]
-        projected = projected + ops.matmul(
-            fed, ops.cast(cell.kernel, fed.dtype)[rows:]
-        )
+        kernel = _kernel_from_before(cell)
+        if kernel is not None and type(cell) is keras.layers.LSTMCell:
+            hidden = ops.concatenate([fed, states[0]], axis=-1)
+            return _lstm_gates(
+                cell, projected + ops.matmul(hidden, kernel), states[1]
+            )
+        if kernel is None:
+            rows = cell.kernel.shape[0] - fed.shape[-1]
+            kernel = ops.cast(cell.kernel, fed.dtype)[rows:]
+        projected = projected + ops.matmul(fed, kernel)
+        if isinstance(cell, LayerNormCell):
+            projected = cell.normalized_inputs(projected)
     if isinstance(cell, LayerNormCell):
         return cell.normalized_step(projected, states)
     if isinstance(cell, keras.layers.LSTMCell):
         return _lstm_step(cell, projected, states)
     return _gru_step(cell, projected, states)
+
+
+def _kernel_from_before(cell):
+    """The matrix that `kernel_for_loop` has of this cell, or `None`."""
+    found = getattr(_STATE, "kernel", None)
+    return found[1] if found is not None and found[0] is cell else None
 
 
 def _call(cell, inputs, states, training):

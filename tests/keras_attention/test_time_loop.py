@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 import keras_attention as ka
+from keras_attention.recurrent_cells import CELLS
 from keras_attention.time_loop import inference_loop, time_loop
 from tests.backends import tensorflow_only
 
@@ -31,9 +32,7 @@ OPTIONS = {
 
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
-@pytest.mark.parametrize(
-    "make_cell", [keras.layers.LSTMCell, keras.layers.GRUCell]
-)
+@pytest.mark.parametrize("make_cell", CELLS.values(), ids=CELLS)
 def test_the_loop_gives_what_the_steps_give(make_cell, options):
     layer, (inputs, memory) = make_layer(make_cell(19), **options)
     outputs = layer(inputs, memory=memory)
@@ -55,21 +54,18 @@ def test_the_loop_gives_what_the_steps_give(make_cell, options):
     )
 
 
-@tensorflow_only
-@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
-def test_no_matrix_is_kept_for_every_step(options):
+def shapes_kept(run, weights):
+    """Shapes of what loops keep of every step, for the gradient."""
     import tensorflow as tf
-
-    layer, (inputs, memory) = make_layer(keras.layers.LSTMCell(19), **options)
 
     @tf.function(autograph=False)
     def gradients():
         with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(layer(inputs, memory=memory))
-        return tape.gradient(loss, [one.value for one in layer.weights])
+            loss = tf.reduce_sum(run())
+        return tape.gradient(loss, [one.value for one in weights])
 
     graph = gradients.get_concrete_function().graph
-    kept = [
+    return [
         tuple(one.inputs[1].shape)
         for function in graph.as_graph_def().library.function
         for one in graph._get_function(
@@ -77,11 +73,41 @@ def test_no_matrix_is_kept_for_every_step(options):
         ).graph.get_operations()
         if one.type == "TensorListPushBack"
     ]
+
+
+def check_kept(kept, weights):
     assert (BATCH, 19) in kept  # states are
-    shapes = {tuple(one.shape) for one in layer.weights}
-    assert not shapes & set(kept)
+    assert not {tuple(one.shape) for one in weights} & set(kept)
     # Nor parts of them: all that is kept belongs to an example.
     assert all(shape[:1] == (BATCH,) for shape in kept if len(shape) > 1)
+
+
+@tensorflow_only
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize("make_cell", CELLS.values(), ids=CELLS)
+def test_no_matrix_is_kept_for_every_step(make_cell, options):
+    layer, (inputs, memory) = make_layer(make_cell(19), **options)
+    kept = shapes_kept(lambda: layer(inputs, memory=memory), layer.weights)
+    check_kept(kept, layer.weights)
+
+
+@tensorflow_only
+def test_nor_where_hard_attention_is_exact():
+    cell = ka.AttentionCell(
+        keras.layers.LSTMCell(19), ka.HardAttention("marginal"), attend="after"
+    )
+    model = ka.EncoderDecoder(
+        ka.RecurrentEncoder(19),
+        ka.AttentionRNN(cell),
+        output_layer=keras.layers.Dense(7),
+    )
+    inputs = {
+        "source": np.ones((BATCH, SOURCE, DIM), "float32"),
+        "target": np.ones((BATCH, TARGET, DIM), "float32"),
+    }
+    model(inputs)
+    kept = shapes_kept(lambda: model(inputs, training=True), model.weights)
+    check_kept(kept, model.weights)
 
 
 @tensorflow_only
