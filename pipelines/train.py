@@ -18,6 +18,7 @@ from pipelines.errors import UserError
 from pipelines.recipe import Recipe
 from pipelines.run import BEST, LAST, MARK, Run
 from pipelines.training.checkpoints import Progress, load_training
+from pipelines.training.last_epochs import LastEpochs
 from pipelines.training.loop import fit
 from pipelines.training.run_lock import LOCK, alone_in
 from pipelines.training.schedules import WarmupSchedule
@@ -117,6 +118,7 @@ def _train_in(
         keras.utils.set_random_seed(recipe.training.seed)
         model = _build(recipe, tokenizers)
         progress = Progress(run=_identity(folder, recipe))
+        LastEpochs(folder, recipe.training.average_last).forget()
         _compile(model, recipe, train_batches)
     if not progress.finished or (
         recipe.training.average_last and not progress.averaged
@@ -131,17 +133,27 @@ def _train_in(
             console,
             extra_callbacks,
         )
-    best = (
-        f" Best validation perplexity {progress.best_perplexity:.2f}, in "
-        f"epoch {progress.best_epoch + 1}."
-        if progress.best_epoch >= 0
-        else ""
-    )
     console.print(
         f"Training ended: {progress.finished}, after "
-        f"{progress.seconds / 60:.1f} minutes.{best} The run is in {folder}.",
+        f"{progress.seconds / 60:.1f} minutes.{_best(progress)} The run is in "
+        f"{folder}.",
         highlight=False,
         soft_wrap=True,
+    )
+
+
+def _best(progress: Progress) -> str:
+    """Says which model is the best one."""
+    if progress.mean_perplexity < progress.best_perplexity:
+        return (
+            f" Best validation perplexity {progress.mean_perplexity:.2f}, of "
+            "the mean of the last epochs' weights."
+        )
+    if progress.best_epoch < 0:
+        return ""
+    return (
+        f" Best validation perplexity {progress.best_perplexity:.2f}, in "
+        f"epoch {progress.best_epoch + 1}."
     )
 
 

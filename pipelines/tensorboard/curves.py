@@ -139,12 +139,8 @@ class TrainingCurves(keras.callbacks.Callback):
         seconds = max(self._seconds or time.perf_counter() - self._start, 1e-9)
         train = {k: v for k, v in logs.items() if not k.startswith("val_")}
         train["learning_rate"] = _number(self.model.optimizer.learning_rate)
-        if self.num_target_tokens:
-            steps = self.num_batches or self._done or 1
-            tokens = self.num_target_tokens * self._done / steps
-            train["target_tokens_per_second"] = tokens / seconds
-        else:
-            train["steps_per_second"] = self._done / seconds
+        if self._done:  # Not if only the validation was left to do.
+            train.update(self._speed(seconds))
         self.log.scalars(TRAIN, self._step, train)
         validation = {
             name.removeprefix("val_"): value
@@ -154,6 +150,14 @@ class TrainingCurves(keras.callbacks.Callback):
         self.log.scalars(VALIDATION, self._step, validation)
         if (epoch + 1) % self.every_epochs == 0:
             self._look()
+
+    def _speed(self, seconds: float) -> dict[str, float]:
+        """Of the batches of this epoch that were trained now."""
+        if not self.num_target_tokens:
+            return {"steps_per_second": self._done / seconds}
+        steps = self.num_batches or self._done
+        tokens = self.num_target_tokens * self._done / steps
+        return {"target_tokens_per_second": tokens / seconds}
 
     def on_train_end(self, logs: Any = None) -> None:
         if self._looked != self._step:

@@ -26,7 +26,7 @@ class EventLog:
 
     Args:
         folder: Where to write; made where it is missing.
-        say: Called with what went wrong; `None` warns.
+        say: Called with what there is to say; `None` warns.
 
     Example:
 
@@ -128,12 +128,15 @@ class EventLog:
     def give_up(self, error: Exception) -> None:
         """Ends the logs for what went wrong, and says so once."""
         self._writers, self._broken = {}, True
-        text = (
+        self.tell(
             f"TensorBoard logs end here: cannot write into {self.folder}: "
             f"{_reason(error)}. The training goes on without them."
         )
+
+    def tell(self, text: str) -> None:
+        """Says something to whoever trains: by `say`, or as a warning."""
         if self.say is None:
-            warnings.warn(text, stacklevel=2)
+            warnings.warn(text, stacklevel=3)
         else:
             self.say(text)
 

@@ -26,6 +26,7 @@ from pipelines.tensorboard.log import TRAIN, VALIDATION
 from pipelines.tensorboard.record import draws_samples, record_alignments
 from pipelines.tensorboard.statistics import cut, spread, write_statistics
 from pipelines.text import END_ID, START_ID, pad
+from pipelines.training.averaging import averaged
 
 if TYPE_CHECKING:
     from pipelines.translation import Translation
@@ -117,6 +118,7 @@ class Monitor(TrainingCurves):
             settings.samples,
         )
         self.gold = None
+        self._unlinked_said = False
         if settings.gold_alignments:
             if recipe.model.attention == "none":
                 raise UserError(
@@ -172,7 +174,9 @@ class Monitor(TrainingCurves):
 
     def on_train_end(self, logs: Any = None) -> None:
         if self.settings.embeddings and self.tokenizers is not None:
-            found = token_embeddings(self.model, *self.tokenizers)
+            # `fit` has put the trained weights back; kept is the average.
+            with averaged(self.model):
+                found = token_embeddings(self.model, *self.tokenizers)
             self.log.embeddings(TRAIN, found)
         super().on_train_end(logs)
 
@@ -193,7 +197,18 @@ class Monitor(TrainingCurves):
             if words is not None:
                 found.append(best_links(words))
                 gold.append(links)
+        self._say_unlinked(len(scored) - len(found))
         return error_rate(found, gold) if found else None
+
+    def _say_unlinked(self, number: int) -> None:
+        """Says, once, how many sentences have no part in the error rate."""
+        if number and not self._unlinked_said:
+            self.log.tell(
+                f"{number:,} of the {len(self.sources):,} sentences looked at "
+                "are left out of the alignment error rate: their tokens cannot "
+                "be told apart into words."
+            )
+        self._unlinked_said = True
 
     def _samples(self) -> list[tuple[str, Any, list[str], list[str]]]:
         """What hard attention that draws looks at in training.

@@ -83,7 +83,7 @@ def record_alignments(
             stack.enter_context(_unchanged(model))
             # Nobody weighs what the layers note here.
             stack.enter_context(auxiliary_losses.collecting())
-        stack.enter_context(_recording(found))
+        stack.enter_context(_recording(found, training))
         model(inputs, training=training)
     names = [name for name, _ in found]
     records = {}
@@ -103,7 +103,9 @@ def draws_samples(layer: Any) -> bool:
 
 
 @contextlib.contextmanager
-def _recording(found: list[tuple[str, Recorded]]) -> Iterator[None]:
+def _recording(
+    found: list[tuple[str, Recorded]], training: bool
+) -> Iterator[None]:
     """Inside this context, layers called in this thread are recorded.
 
     The classes are changed and not the layers, which a model need not show.
@@ -113,12 +115,15 @@ def _recording(found: list[tuple[str, Recorded]]) -> Iterator[None]:
         for kind, method in _MADE:
             original = getattr(kind, method)
             stack.callback(setattr, kind, method, original)
-            setattr(kind, method, _recorded(original, thread, found))
+            setattr(kind, method, _recorded(original, thread, found, training))
         yield
 
 
 def _recorded(
-    original: Any, thread: int, found: list[tuple[str, Recorded]]
+    original: Any,
+    thread: int,
+    found: list[tuple[str, Recorded]],
+    training: bool,
 ) -> Any:
     signature = inspect.signature(original)
 
@@ -128,6 +133,8 @@ def _recorded(
             return original(self, *args, **kwargs)
         bound = signature.bind(self, *args, **kwargs)
         given = bound.arguments
+        if _is_rehearsal(self, given, training):
+            return original(self, *args, **kwargs)
         asked = given.get("return_attention_scores", False)
         given["return_attention_scores"] = True
         results = original(*bound.args, **bound.kwargs)
@@ -137,6 +144,18 @@ def _recorded(
         return results[0]
 
     return method
+
+
+def _is_rehearsal(layer: Any, given: dict[str, Any], training: bool) -> bool:
+    """Whether a decoder only looks for what scheduled sampling may say.
+
+    That pass is made as at inference, before the one of the training.
+    """
+    return (
+        training
+        and isinstance(layer, keras_attention.AttentionRNN)
+        and not given.get("training", False)
+    )
 
 
 def _is_symbolic(args: Any, kwargs: Any) -> bool:

@@ -96,7 +96,10 @@ class Checkpoints(keras.callbacks.Callback):
         if perplexity is not None and perplexity < progress.best_perplexity:
             progress.best_perplexity = float(perplexity)
             progress.best_epoch = epoch
-            save_inference_model(self.model, self.folder / BEST)
+            # A mean that was made when the time was up may be better still.
+            if perplexity < progress.mean_perplexity:
+                save_inference_model(self.model, self.folder / BEST)
+                progress.mean_perplexity = math.inf
         # An epoch that was stopped in its middle is not done: with more time
         # the training goes on with its other batches.
         if progress.batch >= self.batches.num_batches:

@@ -35,8 +35,10 @@ class Progress:
     Attributes:
         epoch: number of the current epoch, from 0.
         batch: batches of it that are done.
-        best_perplexity: lowest of the validation so far.
+        best_perplexity: lowest of the validation after an epoch so far.
         best_epoch: the epoch that had it, or -1.
+        mean_perplexity: that of the mean of the last epochs' weights, while
+            it is the best model; else infinite.
         seconds: time spent training, resumed or not.
         finished: why it ended, or "" if it has not.
         rate_scale: what a plateau has left of the learning rate, a share.
@@ -49,6 +51,7 @@ class Progress:
     batch: int = 0
     best_perplexity: float = float("inf")
     best_epoch: int = -1
+    mean_perplexity: float = float("inf")
     seconds: float = 0.0
     finished: str = ""
     rate_scale: float = 1.0

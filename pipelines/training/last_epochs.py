@@ -48,9 +48,20 @@ class LastEpochs:
                 f"Cannot make {self.folder}: {error.strerror or error}.",
                 "Make room, or set training.average_last=0.",
             ) from None
+        self.forget(epoch)
         save_inference_model(model, self.folder / _name(epoch))
         for path in self.paths()[: -self.number]:
             path.unlink(missing_ok=True)
+
+    def forget(self, first: int = 0) -> None:
+        """Deletes the models of an epoch, counted from 0, and later ones.
+
+        They are of a training that has been begun again, at random weights or
+        from an earlier checkpoint.
+        """
+        for path in self.paths():
+            if path.name >= _name(first):
+                path.unlink(missing_ok=True)
 
     def paths(self) -> list[Path]:
         """The models that are kept, the oldest first."""
@@ -86,7 +97,7 @@ class LastEpochs:
         Args:
             model: the compiled model, whose weights are left as they are.
             validation: dataset to validate on.
-            progress: its best perplexity is kept up to date.
+            progress: its `mean_perplexity` is kept up to date.
 
         Returns:
             A sentence for the user; "" if there is nothing to average.
@@ -103,12 +114,14 @@ class LastEpochs:
             model.set_weights(mean)
             logs = model.evaluate(validation, verbose=0, return_dict=True)
             perplexity = float(logs["perplexity"])
-            better = perplexity < progress.best_perplexity
+            better = perplexity < min(
+                progress.best_perplexity, progress.mean_perplexity
+            )
             if better:
                 save_inference_model(
                     model, self.run_folder / BEST, moving_average=False
                 )
-                progress.best_perplexity = perplexity
+                progress.mean_perplexity = perplexity
         finally:
             model.set_weights(trained)
         said = "better, so it is the best model now" if better else "not better"

@@ -92,6 +92,9 @@ def fit(
         except KeyboardInterrupt:
             interrupts.seen = True
             averages.restore()
+            if progress.batch:
+                # The time was up, but the validation is yet to be done.
+                progress.finished = ""
         except tf.errors.OpError:
             # What a generator of tf.data raises arrives as something else.
             if batches.failure is not None:

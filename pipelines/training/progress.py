@@ -92,11 +92,14 @@ class ProgressDisplay(keras.callbacks.Callback):
         seconds = getattr(self, "_trained", time.monotonic()) - self._start
         share = self._done / max(self.batches.num_batches, 1)
         tokens = self.batches.num_target_tokens * share
-        line = (
-            f"epoch {epoch + 1}/{self.epochs}: {self._text(logs)}, "
-            f"{seconds:.0f} s, {tokens / max(seconds, 1e-9):,.0f} target "
-            "tokens/s"
-        )
+        line = f"epoch {epoch + 1}/{self.epochs}: "
+        if self._done:
+            line += (
+                f"{self._text(logs)}, {seconds:.0f} s, "
+                f"{tokens / max(seconds, 1e-9):,.0f} target tokens/s"
+            )
+        else:
+            line += "all batches were done before"
         if "val_perplexity" in logs:
             line += (
                 f"; validation: loss {logs['val_loss']:.3f}, perplexity "

@@ -174,6 +174,14 @@ def test_samples_leave_no_trace():
     assert len(before) > 10
 
 
+def test_what_scheduled_sampling_looks_at_before_is_no_sample():
+    model = encoder_decoder(
+        keras_attention.HardAttention("reinforce", seed=1),
+        scheduled_sampling=0.5,
+    )
+    assert list(record_alignments(model, IDS, training=True)) == ["decoder"]
+
+
 def test_afterwards_all_is_as_before():
     methods = BaseAttention.call, keras_attention.AttentionRNN.run
     model, _ = embedded(keras_attention.AdditiveAttention(UNITS))

@@ -13,6 +13,7 @@ from pipelines.evaluation import scoring
 from pipelines.recipe import Recipe, override
 from pipelines.search_options import SearchOptions
 from pipelines.tensorboard.monitor import Monitor
+from pipelines.training.averaging import ValidateAverages, averaged
 from tests import reference
 from tests.pipelines.events import read, scalars
 from tests.pipelines.tiny_run import (
@@ -323,6 +324,30 @@ def test_alignment_error_rate(gold_run, tmp_path, model, data):
     assert found["attention/alignment_error_rate"] == pytest.approx([expected])
 
 
+def test_sentences_without_words_are_counted(gold_run, tmp_path, model, data):
+    """Pieces that no word begins with cannot be told apart into words."""
+    run, corpus = gold_run
+
+    def score(sources, targets):
+        first, *others = scoring.score(run, sources, targets)
+        pieces = ["x"] * 19
+        return [dataclasses.replace(first, target_pieces=pieces), *others]
+
+    said = []
+    monitor = Monitor(
+        tmp_path,
+        lambda texts: run.translate(texts, SearchOptions(beam_size=1)),
+        corpus,
+        run.recipe,
+        score=score,
+        say=said.append,
+    )
+    fit(model, data, monitor)
+    fit(model, data, monitor)
+    [text] = said
+    assert text.startswith("1 of the 7 sentences looked at are left out")
+
+
 def test_links_need_a_model_that_looks(gold_run, tmp_path):
     run, corpus = gold_run
     blind = override(run.recipe, ["model.attention=none"])
@@ -353,12 +378,16 @@ def test_embeddings_and_hard_attention(tmp_path):
     )
     ids = np.ones((2, 3), "int32")
     run.model.compile(
-        "sgd",
+        keras.optimizers.SGD(use_ema=True, ema_momentum=0.5),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         jit_compile=False,
     )
     run.model.fit(
-        {"source": ids, "target": ids}, ids, callbacks=[monitor], verbose=0
+        {"source": ids, "target": ids},
+        ids,
+        # As in a training: what is validated and kept is the average.
+        callbacks=[ValidateAverages(), monitor],
+        verbose=0,
     )
     train = scalars(log_dir / "train")
     # The first loss is all that the baseline has seen.
@@ -374,7 +403,8 @@ def test_embeddings_and_hard_attention(tmp_path):
             f"{side}_embedding/.ATTRIBUTES/VARIABLE_VALUE"
         )
         layer = getattr(run.model, f"{side}_embedding")
-        np.testing.assert_array_equal(vectors, layer.get_weights()[0])
+        with averaged(run.model):
+            np.testing.assert_array_equal(vectors, layer.get_weights()[0])
         labels = (log_dir / "train" / f"{side}_embedding.tsv").read_text()
         tokenizer = getattr(run, f"{side}_tokenizer")
         assert labels.splitlines() == tokenizer.pieces(range(len(vectors)))

@@ -17,7 +17,11 @@ from pipelines.models.build import build_model
 from pipelines.recipe_sections import ModelRecipe, TrainingRecipe
 from pipelines.train import train
 from pipelines.training.averaging import ValidateAverages, averaged
-from pipelines.training.callbacks import PlateauRate, lower_after_plateau
+from pipelines.training.callbacks import (
+    Checkpoints,
+    PlateauRate,
+    lower_after_plateau,
+)
 from pipelines.training.checkpoints import Progress, load_training
 from pipelines.training.last_epochs import LastEpochs
 from tests.pipelines.command_line import good_lines
@@ -219,7 +223,7 @@ def test_the_mean_of_the_last_epochs_is_kept_if_it_is_better(tmp_path):
         model, data, Progress(best_perplexity=0.0)
     )
     assert (run_dir / "best.keras").read_bytes() == before
-    progress = Progress(best_perplexity=9e9)
+    progress = Progress(best_perplexity=9e9, best_epoch=1)
     assert "is the best model now" in last.finish(model, data, progress)
     kept = runs.load(run_dir).model
     for found, mean in zip(kept.get_weights(), expected, strict=True):
@@ -227,10 +231,82 @@ def test_the_mean_of_the_last_epochs_is_kept_if_it_is_better(tmp_path):
     logits = kept({"source": ids, "target": ids}).numpy().astype("float64")
     likelihoods = np.exp(logits[..., 1]) / np.exp(logits).sum(-1)
     expected = np.exp(-np.log(likelihoods).mean())
-    assert progress.best_perplexity == pytest.approx(expected, rel=1e-5)
+    assert progress.mean_perplexity == pytest.approx(expected, rel=1e-5)
+    # What the next epochs must beat is still that of an epoch.
+    assert (progress.best_perplexity, progress.best_epoch) == (9e9, 1)
     for one, other in zip(model.get_weights(), trained, strict=True):
         np.testing.assert_array_equal(one, other)
     assert last.finish(model, data, progress) == ""
+
+
+def test_epochs_after_a_mean_are_compared_with_epochs(tmp_path):
+    """A mean is hard to beat by one epoch; it stays what is translated with."""
+    _, recorder = run_training(tmp_path, "training.epochs=1")
+    best = tmp_path / "run" / "best.keras"
+    before = best.read_bytes()
+    progress = Progress(best_perplexity=9.0, best_epoch=0, mean_perplexity=7.0)
+    batches = types.SimpleNamespace(num_batches=1)
+    callback = Checkpoints(
+        best.parent, progress, TrainingRecipe(patience=2), batches
+    )
+    callback.set_model(recorder.model)
+    for epoch, (perplexity, stays) in enumerate(
+        ((8.0, True), (7.5, True), (6.0, False)), start=1
+    ):
+        progress.batch = 1
+        callback.on_epoch_end(epoch, {"val_perplexity": perplexity})
+        assert (progress.best_perplexity, progress.best_epoch) == (
+            perplexity,
+            epoch,
+        )
+        assert (best.read_bytes() == before) == stays
+        assert progress.mean_perplexity == (7.0 if stays else np.inf)
+    assert not progress.finished
+
+
+def test_epochs_of_a_training_begun_again_are_deleted(tmp_path):
+    run_training(tmp_path, "training.average_last=2", "training.epochs=3")
+    run_dir = tmp_path / "run"
+    last = LastEpochs(run_dir, 2)
+    assert [path.name for path in last.paths()] == [
+        "00002.keras",
+        "00003.keras",
+    ]
+    (run_dir / "last.keras").unlink()
+    names = []
+
+    class Names(Recorder):
+        def on_epoch_end(self, epoch, logs=None):
+            names.append([path.name for path in last.paths()])
+
+    run_training(
+        tmp_path,
+        "training.average_last=2",
+        "training.epochs=3",
+        callback=Names(),
+    )
+    assert names[:2] == [["00001.keras"], ["00001.keras", "00002.keras"]]
+    # Nor does one from an earlier checkpoint keep later epochs.
+    last.forget(2)
+    assert [path.name for path in last.paths()] == ["00002.keras"]
+
+
+class InterruptedValidation(keras.callbacks.Callback):
+    def on_test_begin(self, logs=None):
+        raise KeyboardInterrupt
+
+
+def test_a_validation_after_the_time_was_up_is_not_lost(tmp_path):
+    limit = "training.max_minutes=1e-9"
+    with pytest.raises(KeyboardInterrupt):
+        run_training(tmp_path, limit, callback=InterruptedValidation())
+    _, progress = load_training(tmp_path / "run" / "last.keras")
+    assert (progress.batch, progress.finished) == (1, "")
+    assert progress.best_epoch == -1
+    run_training(tmp_path, limit)
+    _, progress = load_training(tmp_path / "run" / "last.keras")
+    assert "the limit of" in progress.finished
+    assert progress.best_epoch == 0
 
 
 class Interrupting(keras.callbacks.Callback):
