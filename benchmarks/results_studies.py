@@ -122,10 +122,7 @@ VARIANTS = {
             "marginal",
         )
     },
-    **{
-        f"after-{name}": {**AFTER, "model.cell": name}
-        for name in ("lstm", "layer_norm_gru", "layer_norm_lstm")
-    },
+    "after-layer_norm_gru": {**AFTER, "model.cell": "layer_norm_gru"},
     "after-feeding": {**AFTER, "model.input_feeding": True},
     "recurrent": {},
     "transformer": {
@@ -254,14 +251,11 @@ STUDIES = {
     ),
     "cells": Study(
         "Cells, with layer normalisation and without",
-        {
-            "gru": "after-softmax",
-            **_same("after", ("layer_norm_gru", "lstm", "layer_norm_lstm")),
-        },
+        {"gru": "after-softmax", "layer_norm_gru": "after-layer_norm_gru"},
         "What the encoder and the decoder step with: a GRU (Cho et al. 2014) "
-        "or an LSTM (Hochreiter and Schmidhuber 1997), each as it is and with "
-        "layer normalisation of what goes into its gates (Ba et al. 2016). The "
-        "decoder attends after its step, without input feeding.",
+        "as it is, or with layer normalisation of what goes into its gates and "
+        "its candidate (Ba et al. 2016). The decoder attends after its step, "
+        "without input feeding.",
     ),
     "transformer": Study(
         "A recurrent model and a Transformer",
