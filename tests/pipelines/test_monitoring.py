@@ -289,20 +289,25 @@ def gold_run(tmp_path_factory):
     return run, Corpus(SOURCES, TARGETS, problems)
 
 
-def test_alignment_error_rate(gold_run, tmp_path, model, data):
+def gold_monitor(gold_run, log_dir, score, **options):
     run, corpus = gold_run
-
-    def score(sources, targets):
-        return scoring.score(run, sources, targets)
-
-    monitor = Monitor(
-        tmp_path,
+    return Monitor(
+        log_dir,
         lambda texts: run.translate(texts, SearchOptions(beam_size=1)),
         corpus,
         run.recipe,
         score=score,
+        **options,
     )
-    fit(model, data, monitor)
+
+
+def test_alignment_error_rate(gold_run, tmp_path, model, data):
+    run, _ = gold_run
+
+    def score(sources, targets):
+        return scoring.score(run, sources, targets)
+
+    fit(model, data, gold_monitor(gold_run, tmp_path, score))
     links, sure = set(), set()
     for pair, one in enumerate(score(SOURCES, TARGETS)):
         words = []  # The sum over a source word's pieces, the mean over rows.
@@ -326,7 +331,7 @@ def test_alignment_error_rate(gold_run, tmp_path, model, data):
 
 def test_sentences_without_words_are_counted(gold_run, tmp_path, model, data):
     """Pieces that no word begins with cannot be told apart into words."""
-    run, corpus = gold_run
+    run, _ = gold_run
 
     def score(sources, targets):
         first, *others = scoring.score(run, sources, targets)
@@ -334,14 +339,7 @@ def test_sentences_without_words_are_counted(gold_run, tmp_path, model, data):
         return [dataclasses.replace(first, target_pieces=pieces), *others]
 
     said = []
-    monitor = Monitor(
-        tmp_path,
-        lambda texts: run.translate(texts, SearchOptions(beam_size=1)),
-        corpus,
-        run.recipe,
-        score=score,
-        say=said.append,
-    )
+    monitor = gold_monitor(gold_run, tmp_path, score, say=said.append)
     fit(model, data, monitor)
     fit(model, data, monitor)
     [text] = said
