@@ -275,6 +275,12 @@ class TrainingRecipe:
     label_smoothing: float = setting(
         0.1, "probability spread over the other tokens", low=0, below=1
     )
+    r_drop: float = setting(
+        0.0,
+        "say every pair twice in a batch, and have the two answers agree "
+        "whatever dropout leaves out; weight of that, such as 5 (0: once)",
+        low=0,
+    )
     patience: int = setting(
         5,
         "stop after this many epochs without a better validation perplexity "

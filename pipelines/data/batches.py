@@ -51,6 +51,8 @@ class EpochBatches:
         shuffle: Whether to mix; otherwise all epochs are alike and go from
             short to long.
         seed: For mixing.
+        repeats: How often a batch has its rows, all of them and then all
+            again: `repeats * batch_size` rows.
 
     Attributes:
         boundaries: The boundaries in use, a tuple of pairs.
@@ -92,7 +94,9 @@ class EpochBatches:
         bpe_dropout: float = 0.0,
         shuffle: bool = True,
         seed: int = 1,
+        repeats: int = 1,
     ) -> None:
+        self.repeats = repeats
         self.name = corpus.name
         self.batch_size = batch_size
         self.seed = seed if shuffle else None
@@ -202,6 +206,7 @@ class EpochBatches:
             .apply(self._gather())
             .apply(pad)
             .apply(transforms.shift_targets())
+            .apply(transforms.repeat_rows(self.repeats))
             .apply(tf.data.experimental.assert_cardinality(size))
             .apply(transforms.prefetch())
         )
@@ -272,6 +277,8 @@ def describe(batches: Any, how: str = "") -> str:
     lengths = ", ".join(
         f"{source}/{target}" for source, target in batches.boundaries
     )
+    if batches.repeats > 1:
+        how = f"{how}, each pair {batches.repeats} times"
     return (
         f"{batches.name}: {batches.num_pairs:,} pairs in "
         f"{batches.num_batches:,} batches of {batches.batch_size}, padded to "

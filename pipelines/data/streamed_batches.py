@@ -39,6 +39,8 @@ class StreamedBatches:
         max_target_len: Likewise for targets.
         shuffle_buffer: Pairs that are mixed.
         seed: For mixing.
+        repeats: How often a batch has its rows, all of them and then all
+            again: `repeats * batch_size` rows.
 
     Attributes:
         boundaries, num_pairs, num_dropped, num_batches, num_target_tokens: As
@@ -62,7 +64,9 @@ class StreamedBatches:
         max_target_len: int = 64,
         shuffle_buffer: int = 20_000,
         seed: int = 1,
+        repeats: int = 1,
     ) -> None:
+        self.repeats = repeats
         self.name = corpus.name
         self.batch_size = batch_size
         self.shuffle_buffer = shuffle_buffer
@@ -135,6 +139,7 @@ class StreamedBatches:
             .map(lambda numbers, source, target: (source, target))
             .apply(transforms.pad_to_boundary(self.boundaries, self.batch_size))
             .apply(transforms.shift_targets())
+            .apply(transforms.repeat_rows(self.repeats))
             .apply(tf.data.experimental.assert_cardinality(size))
             .apply(transforms.prefetch())
         )

@@ -357,6 +357,34 @@ def shift_targets() -> Transform:
     return transform
 
 
+def repeat_rows(times: int) -> Transform:
+    """Puts the rows of a batch behind themselves again.
+
+    Args:
+        times: How often a row is in the batch then.
+
+    Returns:
+        Nested tensors (batch, ...) -> the same (times * batch, ...).
+
+    Example:
+
+    >>> dataset = tf.data.Dataset.from_tensors((tf.constant([5, 6]),))
+    >>> [(rows,)] = dataset.apply(repeat_rows(2))
+    >>> rows.numpy().tolist()
+    [5, 6, 5, 6]
+    """
+
+    def repeat(*batch: Any) -> Any:
+        return tf.nest.map_structure(
+            lambda rows: tf.concat([rows] * times, axis=0), batch
+        )
+
+    def transform(dataset: tf.data.Dataset) -> tf.data.Dataset:
+        return dataset.map(repeat) if times > 1 else dataset
+
+    return transform
+
+
 def prefetch() -> Transform:
     """Prepares the next two batches while the model is busy, untuned.
 

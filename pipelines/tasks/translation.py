@@ -118,6 +118,7 @@ def batches(
             max_target_len=recipe.data.max_target_len,
             shuffle_buffer=recipe.data.shuffle_buffer,
             seed=recipe.training.seed,
+            repeats=2 if recipe.training.r_drop else 1,
         )
     return EpochBatches(
         corpus,
@@ -132,6 +133,7 @@ def batches(
         bpe_dropout=0.0 if validating else recipe.data.bpe_dropout,
         shuffle=not validating,
         seed=recipe.training.seed,
+        repeats=2 if recipe.training.r_drop else 1,
     )
 
 
@@ -143,7 +145,9 @@ TRANSLATION = Task(
     train_tokenizers=train_tokenizers,
     build_model=build_model,
     batches=batches,
-    loss=lambda recipe: SmoothedCrossentropy(recipe.training.label_smoothing),
+    loss=lambda recipe: SmoothedCrossentropy(
+        recipe.training.label_smoothing, recipe.training.r_drop
+    ),
     metrics=lambda: [
         Perplexity(),
         TokenAccuracy(),

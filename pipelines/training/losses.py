@@ -18,14 +18,25 @@ class SmoothedCrossentropy(keras.losses.Loss):
     al. 2016, section 7), averaged over the tokens of positive sample weight,
     which is how padding is left out.
 
+    With `r_drop` a batch has all its rows twice, all of them and then all
+    again, each time with a dropout of its own. The mean of the two halves'
+    losses is added to by `r_drop / 4 (KL(p || q) + KL(q || p))` of the two
+    distributions of each token: half the loss of R-Drop (Liang et al. 2021,
+    equations 2 to 4), which takes their sum.
+
     Args:
         label_smoothing: `e`, in `[0, 1)`.
+        r_drop: the weight `alpha` of the divergence, not negative; 0: none.
         **kwargs: as in `keras.losses.Loss`.
 
     Call arguments:
         y_true: integer labels `(batch, target_len)`.
         y_pred: logits `(batch, target_len, V)`.
         sample_weight: `(batch, target_len)`, 0 where there is padding.
+
+    Raises:
+        ValueError: if there is a divergence to take, and the batch has an odd
+            number of rows.
 
     Example:
 
@@ -37,26 +48,31 @@ class SmoothedCrossentropy(keras.losses.Loss):
     def __init__(
         self,
         label_smoothing=0.0,
+        r_drop=0.0,
         reduction="mean_with_sample_weight",
         name="smoothed_crossentropy",
         **kwargs,
     ):
         super().__init__(reduction=reduction, name=name, **kwargs)
         self.label_smoothing = label_smoothing
+        self.r_drop = r_drop
 
     def call(self, y_true, y_pred):
         logits = ops.cast(y_pred, "float32")
         normalizer = _log_normalizer(logits)
         loss = normalizer - _of_labels(logits, y_true)
-        if not self.label_smoothing:
-            return loss
-        uniform = normalizer - ops.mean(logits, axis=-1)
-        return loss + self.label_smoothing * (uniform - loss)
+        if self.label_smoothing:
+            uniform = normalizer - ops.mean(logits, axis=-1)
+            loss = loss + self.label_smoothing * (uniform - loss)
+        if self.r_drop:
+            loss = loss + self.r_drop / 4 * _divergence(logits, normalizer)
+        return loss
 
     def get_config(self):
         return {
             **super().get_config(),
             "label_smoothing": self.label_smoothing,
+            "r_drop": self.r_drop,
         }
 
 
@@ -137,6 +153,22 @@ def _log_normalizer(logits):
     largest = ops.stop_gradient(ops.max(logits, axis=-1, keepdims=True))
     total = ops.sum(ops.exp(logits - largest), axis=-1)
     return ops.log(total) + ops.squeeze(largest, -1)
+
+
+def _divergence(logits, normalizer):
+    """Returns `KL(p || q) + KL(q || p)` of a batch's halves, for both."""
+    rows = logits.shape[0]
+    if rows is not None and rows % 2:
+        raise ValueError(
+            "With `r_drop` a batch must have all its rows twice, as "
+            "`EpochBatches(repeats=2)` does. Received: a batch with an odd "
+            f"number of rows, {rows}."
+        )
+    logs = logits - ops.expand_dims(normalizer, -1)
+    first, second = ops.split(logs, 2, axis=0)
+    both = (ops.exp(first) - ops.exp(second)) * (first - second)
+    divergence = ops.sum(both, axis=-1)
+    return ops.concatenate([divergence, divergence], axis=0)
 
 
 def _of_labels(logits, labels):

@@ -51,6 +51,47 @@ def test_loss_and_its_gradient_are_those_of_the_whole_distribution(
     assert not found[0][1][1, 1:].any()
 
 
+def test_r_drop_is_the_divergence_of_the_two_halves(batch):
+    labels, logits, weights = batch
+    labels = np.repeat(labels[:1], 2, axis=0)
+    weights = np.repeat(weights[1:], 2, axis=0)  # the first token only
+    first, second = (
+        np.exp(row) / np.exp(row).sum() for row in logits[:, 0].astype(float)
+    )
+    divergence = keras.losses.KLDivergence(reduction="sum")
+    both = float(divergence(first[None], second[None])) + float(
+        divergence(second[None], first[None])
+    )
+    alpha = 3.0
+    plain = float(SmoothedCrossentropy(0.1)(labels, logits, weights))
+    found = float(SmoothedCrossentropy(0.1, alpha)(labels, logits, weights))
+    # The paper's loss is of both sentences, twice the mean over the rows.
+    assert 2 * found == pytest.approx(2 * plain + alpha / 2 * both, rel=1e-5)
+
+
+def test_r_drop_of_equal_halves_adds_nothing_and_needs_two(batch):
+    labels, logits, weights = (
+        np.tile(one[:1], [2, 1, 1][: one.ndim]) for one in batch
+    )
+    plain, found = (
+        float(SmoothedCrossentropy(0.1, alpha)(labels, logits, weights))
+        for alpha in (0.0, 9.0)
+    )
+    assert found == plain
+    with pytest.raises(ValueError, match="odd number of rows, 1"):
+        SmoothedCrossentropy(0.1, 9.0)(labels[:1], logits[:1], weights[:1])
+
+
+def test_r_drop_of_very_large_logits_is_finite(batch):
+    labels, logits, weights = batch
+    given = tf.constant(1e4 * logits)
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        value = SmoothedCrossentropy(0.1, 5.0)(labels, given, weights)
+    assert np.isfinite(value.numpy())
+    assert np.isfinite(tape.gradient(value, given).numpy()).all()
+
+
 @pytest.mark.parametrize("scale", [1.0, 1e4])
 def test_large_logits_overflow_nothing(batch, scale):
     labels, logits, weights = batch

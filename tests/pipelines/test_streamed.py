@@ -61,6 +61,23 @@ def pairs(some_batches):
     )
 
 
+@pytest.mark.parametrize("kind", [StreamedBatches, EpochBatches])
+def test_repeats_are_whole_batches_one_after_the_other(kind, path):
+    corpus = (read_stream if kind is StreamedBatches else read_parallel)(path)
+    once, _ = make(kind, corpus)
+    twice, _ = make(kind, corpus, repeats=2)
+    size = OPTIONS["batch_size"]
+    for single, double in zip(
+        batches(once.epoch(1)), batches(twice.epoch(1)), strict=True
+    ):
+        for one, other in zip(single, double, strict=True):
+            np.testing.assert_array_equal(other[:size], one)
+            np.testing.assert_array_equal(other[size:], one)
+    assert twice.num_target_tokens == once.num_target_tokens
+    assert twice.lines(1, 2) == once.lines(1, 2)
+    assert "each pair 2 times" in twice.report()
+
+
 def test_an_epoch_holds_what_one_in_memory_holds(path):
     streamed, _ = make(StreamedBatches, read_stream(path))
     whole, _ = make(EpochBatches, read_parallel(path))

@@ -184,6 +184,50 @@ def test_a_model_trained_in_mixed_precision_translates_in_float32(
     assert np.isfinite(score) and score < 0
 
 
+def test_r_drop_without_dropout_changes_nothing(tmp_path):
+    """Two equal halves have the mean loss of one, and nothing to agree on."""
+    found = []
+    for name, alpha in (("once", 0), ("twice", 4)):
+        _, recorder = run_training(
+            tmp_path / name, f"training.r_drop={alpha}", "model.dropout=0"
+        )
+        _, progress = load_training(tmp_path / name / "run" / "last.keras")
+        found.append((recorder.steps, progress.best_perplexity))
+    (once, perplexity), (twice, other_perplexity) = found
+    assert len(once) == len(twice) > 2
+    for weights, others in zip(once, twice, strict=True):
+        for one, other in zip(weights, others, strict=True):
+            np.testing.assert_allclose(other, one, atol=2e-5)
+    assert other_perplexity == pytest.approx(perplexity, rel=1e-5)
+
+
+def test_r_drop_weighs_what_dropout_makes_of_a_sentence(tmp_path):
+    losses = {}
+
+    class Losses(Recorder):
+        def on_train_batch_end(self, batch, logs=None):
+            losses.setdefault(alpha, []).append(logs["loss"])
+
+        def on_test_end(self, logs=None):
+            losses[alpha, "validation"] = logs["loss"]
+
+    for alpha in (1, 1001):
+        run_training(
+            tmp_path / str(alpha),
+            f"training.r_drop={alpha}",
+            "training.epochs=1",
+            "training.learning_rate=1e-9",
+            "model.dropout=0.5",
+            callback=Losses(),
+        )
+    divergence = (losses[1001][0] - losses[1][0]) / 250
+    assert 1e-6 < divergence < 1
+    # Without dropout, the two halves say the same.
+    assert losses[1001, "validation"] == pytest.approx(
+        losses[1, "validation"], rel=1e-5
+    )
+
+
 def test_a_tied_output_trains_and_needs_equal_widths(tmp_path):
     run, _ = run_training(
         tmp_path,
