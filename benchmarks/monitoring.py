@@ -61,11 +61,15 @@ def make_monitor(run, batches, folder):
     from pipelines.search_options import SearchOptions
     from pipelines.tensorboard.monitor import Monitor
 
+    class Untold(Monitor):
+        def on_train_end(self, logs=None):
+            """Each round of steps is a `fit`, whose end is none of these."""
+
     greedy = SearchOptions(beam_size=1)
     settings = dataclasses.replace(
         run.recipe.monitoring, every_epochs=10**9, embeddings=False
     )
-    return Monitor(
+    return Untold(
         folder,
         lambda texts: run.translate(texts, greedy),
         run.corpus("validation"),
@@ -115,8 +119,13 @@ def time_looks(monitor, repeats, clock):
 
 
 def time_embeddings(monitor, clock):
+    """Seconds for what the projector shows, which comes once."""
+    from pipelines.tensorboard.embeddings import token_embeddings
+    from pipelines.tensorboard.log import TRAIN
+
     start = clock()
-    monitor._write_embeddings()
+    found = token_embeddings(monitor.model, *monitor.tokenizers)
+    monitor.log.embeddings(TRAIN, found)
     return clock() - start
 
 

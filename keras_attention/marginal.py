@@ -18,6 +18,7 @@ from keras import activations, ops
 from keras_attention import functional, recurrent_cells
 from keras_attention.normalizers import Marginal
 from keras_attention.time_loop import time_loop
+from keras_attention.windows import LocalPredictiveWindow
 
 
 def is_marginal(cell):
@@ -61,6 +62,11 @@ def check(cell, output_layer):
             f"{needs} and takes the softmax of the outputs itself: leave "
             "activation='softmax' out of the `output_layer`, and compile with "
             "a loss with from_logits=True."
+        )
+    if isinstance(attention.window, LocalPredictiveWindow):
+        raise ValueError(
+            f"{needs} that are allowed, and the window 'local_p' weighs them: "
+            "use another window."
         )
     if attention.dropout:
         raise ValueError(

@@ -72,6 +72,11 @@ def read_lines(path: str | Path) -> list[str | None]:
     return lines
 
 
+def partial_name(name: str) -> str:
+    """The name of what `write_whole` has not yet put in its place."""
+    return f"{name}.partial"
+
+
 def write_whole(path: str | Path, content: bytes) -> None:
     """Writes a file wholly or not at all.
 
@@ -83,7 +88,7 @@ def write_whole(path: str | Path, content: bytes) -> None:
         UserError: If the folder is missing or read-only, or the disk full.
     """
     path = Path(path)
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(partial_name(path.name))
     try:
         try:
             partial.write_bytes(content)

@@ -26,6 +26,7 @@ VERSION = 1  # of the layout of a run folder
 MARK, RECIPE = "run.json", "recipe.toml"
 SOURCE_MODEL, TARGET_MODEL = "source.model", "target.model"
 BEST, LAST = "best.keras", "last.keras"
+TENSORBOARD = "tensorboard"
 
 
 class Run:

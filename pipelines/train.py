@@ -15,6 +15,7 @@ from pipelines import run as runs
 from pipelines import task as tasks
 from pipelines.data.batches import EpochBatches
 from pipelines.errors import UserError
+from pipelines.files import partial_name
 from pipelines.recipe import Recipe
 from pipelines.run import BEST, LAST, MARK, Run
 from pipelines.training.checkpoints import Progress, load_training
@@ -26,6 +27,9 @@ from pipelines.training.schedules import WarmupSchedule
 # Keys that may change when a training is resumed.
 FREE = ("name", "training.max_minutes", "training.save_every_steps")
 FREE_SECTIONS = ("search.", "monitoring.")
+
+# What becomes of the best model where a training is begun again.
+EARLIER = "best.earlier.keras"
 
 
 def train(
@@ -98,6 +102,14 @@ def _train_in(
         recipe, validation_corpus, *tokenizers, train_batches
     )
     console.print(train_batches.report(), highlight=False, soft_wrap=True)
+    if validation.num_dropped:
+        console.print(
+            f"{validation.name}: {validation.num_dropped:,} of "
+            f"{validation.num_dropped + validation.num_pairs:,} pairs are too "
+            "long and have no part in the validation perplexity.",
+            highlight=False,
+            soft_wrap=True,
+        )
 
     if (folder / LAST).exists():
         model, progress = load_training(folder / LAST)
@@ -112,12 +124,19 @@ def _train_in(
         console.print(
             _standing(progress, recipe), highlight=False, soft_wrap=True
         )
+        said = _compare_data(progress, train_batches)
+        if said and not progress.finished:
+            console.print(said, highlight=False, soft_wrap=True)
     else:
+        said = _put_aside(folder)
+        if said:
+            console.print(said, highlight=False, soft_wrap=True)
         # Again: the first weights are the same whether the tokenizers were
         # trained just now, or by a training that was killed early.
         keras.utils.set_random_seed(recipe.training.seed)
         model = _build(recipe, tokenizers)
         progress = Progress(run=_identity(folder, recipe))
+        _compare_data(progress, train_batches)
         LastEpochs(folder, recipe.training.average_last).forget()
         _compile(model, recipe, train_batches)
     if not progress.finished or (
@@ -209,7 +228,8 @@ def _find_earlier(folder: Path, recipe: Recipe) -> Recipe | None:
     if not folder.exists() or not any(folder.iterdir()):
         return None
     if not (folder / MARK).exists():
-        known = {runs.RECIPE, runs.SOURCE_MODEL, runs.TARGET_MODEL, LOCK}
+        made = {MARK, runs.RECIPE, runs.SOURCE_MODEL, runs.TARGET_MODEL}
+        known = {LOCK, runs.TENSORBOARD, *made, *map(partial_name, made)}
         if {path.name for path in folder.iterdir()} <= known:
             return None  # A run that was killed while it was being made.
         raise UserError(
@@ -217,12 +237,12 @@ def _find_earlier(folder: Path, recipe: Recipe) -> Recipe | None:
             "Give --run-dir the path of a new folder.",
         )
     runs.check(folder)
+    if not _is_trained(folder):
+        return None  # It could not start, perhaps, for its data or its recipe.
     other = recipes.load_recipe(folder / runs.RECIPE)
     differing = [
         key for key in recipes.diff(other, recipe) if not _is_free(key)
     ]
-    if differing and not _is_trained(folder):
-        return None  # Nothing is trained yet: it could not start, perhaps.
     if differing:
         raise UserError(
             f"{folder} holds a run of another recipe; it differs in "
@@ -273,6 +293,34 @@ def _reopen(progress: Progress, recipe: Recipe) -> None:
         not limit or progress.seconds < 60 * limit
     ):
         progress.finished, progress.averaged = "", False
+
+
+def _put_aside(folder: Path) -> str:
+    """Keeps the best model of a training that is begun again."""
+    best = folder / BEST
+    if not best.exists():
+        return ""
+    kept = best.with_name(EARLIER)
+    best.replace(kept)
+    return (
+        f"There is no {LAST} to go on from: this training begins anew. The "
+        f"best model of the one before is kept as {kept}."
+    )
+
+
+def _compare_data(progress: Progress, batches: EpochBatches) -> str:
+    """Notes how much there is to train on, and says what has changed."""
+    before = progress.num_pairs, progress.num_batches
+    now = batches.num_pairs, batches.num_batches
+    progress.num_pairs, progress.num_batches = now
+    if before == now or not all(before):
+        return ""
+    pairs, size = before
+    return (
+        f"The training data have changed: {pairs:,} pairs in {size:,} batches "
+        "before. The training goes on with other batches than it would have "
+        "had, vocabularies and the course of the learning rate stay."
+    )
 
 
 def _standing(progress: Progress, recipe: Recipe) -> str:

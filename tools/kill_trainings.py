@@ -139,6 +139,14 @@ def read(run_dir: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
+def largest_difference(one: np.ndarray, other: np.ndarray) -> float:
+    """Infinite where it is not a number, or where shapes differ."""
+    if one.shape != other.shape:
+        return float("inf")
+    difference = np.abs(one.astype(float) - other.astype(float))
+    return float(np.nan_to_num(difference, nan=np.inf).max(initial=0.0))
+
+
 def compare(run_dir: Path, left_alone: Path) -> float:
     """The largest difference of two trainings; in a process of its own."""
     reader, writer = os.pipe()
@@ -149,9 +157,10 @@ def compare(run_dir: Path, left_alone: Path) -> float:
             one, other = read(run_dir), read(left_alone)
             # Names are counted on within a process.
             difference = max(
-                float(np.abs(a.astype(float) - b.astype(float)).max())
-                for a, b in zip(one.values(), other.values(), strict=True)
+                map(largest_difference, one.values(), other.values())
             )
+            if len(one) != len(other):
+                difference = float("inf")
         except BaseException:
             traceback.print_exc()
         finally:

@@ -59,7 +59,8 @@ class EpochBatches:
         num_pairs: Number of pairs kept.
         num_dropped: Number of pairs dropped for their length.
         num_batches: Number of batches in an epoch.
-        num_target_tokens: Number of labels in an epoch, end tokens included.
+        num_target_tokens: Number of labels in an epoch, end tokens included,
+            each counted once whatever `repeats` is.
 
     Raises:
         UserError: If no pair is short enough.
@@ -178,10 +179,10 @@ class EpochBatches:
             number: The epoch, counted from 0.
 
         Returns:
-            Dataset of `num_batches` elements ({"source": int32 (batch_size,
-            source_len), "target": int32 (batch_size, target_len)}, labels
-            int32 (batch_size, target_len), weights float32 (batch_size,
-            target_len)).
+            Dataset of `num_batches` elements ({"source": int32 (rows,
+            source_len), "target": int32 (rows, target_len)}, labels int32
+            (rows, target_len), weights float32 (rows, target_len)), with
+            `repeats * batch_size` rows.
             `skip(n)` goes on in mid-epoch.
         """
         return self.all_epochs(number, 1)

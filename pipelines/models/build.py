@@ -139,9 +139,26 @@ def _check_keys(recipe: ModelRecipe) -> None:
         and (field.name in OF_TRANSFORMERS) != is_transformer
         and getattr(recipe, field.name) != field.default
     ]
+    if recipe.attention == "hard" and recipe.normalizer not in (
+        "softmax",
+        "hardmax",
+    ):
+        raise ValueError(
+            '`attention = "hard"` is `attention = "additive"` with '
+            '`normalizer = "hardmax"`; name the score of another normalizer. '
+            f"Received: normalizer={recipe.normalizer!r}."
+        )
+    kind = f"a {recipe.architecture} model"
+    if recipe.attention == "none":
+        kind = "a model without attention"
+        wrong += [
+            f"{name}={getattr(recipe, name)!r}"
+            for name in ("window", "normalizer")
+            if getattr(recipe, name) != getattr(ModelRecipe(), name)
+        ]
     if wrong:
         raise ValueError(
-            f"a {recipe.architecture} model has no use for these keys; leave "
+            f"{kind} has no use for these keys; leave "
             f"them out. Received: {', '.join(wrong)}."
         )
 

@@ -70,6 +70,12 @@ def train_tokenizers(
             f"data.tokenizer cannot be {data.tokenizer!r}.",
             "Leave out data.tokenizer.",
         )
+    if data.bpe_dropout:
+        raise UserError(
+            "Letters and phones have no merges that data.bpe_dropout could "
+            "leave out.",
+            "Leave out data.bpe_dropout.",
+        )
     return (
         tokenizers.train(corpus.sources, data.source_vocabulary, "character"),
         tokenizers.train(corpus.targets, data.target_vocabulary, "whitespace"),

@@ -55,9 +55,13 @@ class AttentionMonitor(TrainingCurves):
         tokens: A pair (target labels, source labels) for each example, or a
             function from `inputs` to them. An example is as long as its
             labels. `None`: positions are numbered, and end where the masks
-            of the layer say so.
+            of the layer say so. Where there are several layers of different
+            kinds (self-attention beside a decoder's, two memories), a
+            dictionary of such pairs by the layers' names; those it does not
+            name have numbers.
         gold: Links of each example in the Pharaoh format, `"0-0 2-1"`: source
-            and target positions, counted from zero.
+            and target positions, counted from zero. A dictionary by the
+            layers' names, too, if not all layers should do this.
         alignments: A function `(model, inputs)` that returns `(batch,
             target_len, source_len)`, or a dictionary of such arrays, where
             the layers are none that is found.
@@ -96,8 +100,8 @@ class AttentionMonitor(TrainingCurves):
         self,
         log_dir: str | Path,
         inputs: Any,
-        tokens: Labels | Callable[[Any], Labels] | None = None,
-        gold: Sequence[str] | None = None,
+        tokens: Labels | dict[str, Labels] | Callable[[Any], Any] | None = None,
+        gold: Sequence[str] | dict[str, Sequence[str]] | None = None,
         alignments: Callable[[Any, Any], Any] | None = None,
         images: int = 4,
         translate: Callable[[Any, list[str]], Sequence[str]] | None = None,
@@ -118,12 +122,17 @@ class AttentionMonitor(TrainingCurves):
         )
         self.inputs = inputs
         self.labels = tokens(inputs) if callable(tokens) else tokens
-        self.gold = None if gold is None else [parse_links(one) for one in gold]
+        self.gold: Any = gold
+        if isinstance(gold, dict):
+            self.gold = {name: _parsed(rows) for name, rows in gold.items()}
+        elif gold is not None:
+            self.gold = _parsed(gold)
         self.alignments = alignments
         self.images = images
         self.translate = translate
         self.embeddings = embeddings or {}
-        if len(sources) != len(references) or bool(sources) != bool(translate):
+        asked = len(sources) > 0
+        if len(sources) != len(references) or asked != bool(translate):
             raise ValueError(
                 "`translate` needs `sources`, and a reference for each of "
                 f"them. Received: {len(sources)} sources, {len(references)} "
@@ -159,12 +168,13 @@ class AttentionMonitor(TrainingCurves):
         with self.log.writing(VALIDATION, step):
             for name, rows in found.items():
                 write_statistics(name, rows)
-                if self.gold is not None:
-                    rate = error_rate(map(best_links, rows), self._links(rows))
+                gold = self._links(name, rows)
+                if gold is not None:
+                    rate = error_rate(map(best_links, rows), gold)
                     tf.summary.scalar(f"{name}/alignment_error_rate", rate)
-                self._draw(name, rows)
+                self._draw(name, rows, name)
             for name, rows in samples.items():
-                self._draw(f"{name}_samples", rows)
+                self._draw(f"{name}_samples", rows, name)
             if texts:
                 self.answers.write(texts)
 
@@ -189,6 +199,17 @@ class AttentionMonitor(TrainingCurves):
 
     def _find(self) -> dict[str, list[np.ndarray]]:
         """Alignments without padding, by name."""
+        found = self._look_everywhere()
+        for argument, given in (("tokens", self.labels), ("gold", self.gold)):
+            for name in given if isinstance(given, dict) else ():
+                if name not in found:
+                    raise ValueError(
+                        f"`{argument}` must name layers that are found: "
+                        f"{', '.join(found)}. Received: {name}."
+                    )
+        return found
+
+    def _look_everywhere(self) -> dict[str, list[np.ndarray]]:
         if self.alignments is not None:
             given = self.alignments(self.model, self.inputs)
             if not isinstance(given, dict):
@@ -235,51 +256,71 @@ class AttentionMonitor(TrainingCurves):
                 "`alignments` must return arrays (batch, target_len, "
                 f"source_len). Received: {name} of shape {alignments.shape}."
             )
-        for argument, given in (("tokens", self.labels), ("gold", self.gold)):
+        all_labels = _of(self.labels, name)
+        for argument, given in (
+            ("tokens", all_labels),
+            ("gold", _of(self.gold, name)),
+        ):
             if given is not None and len(given) != len(alignments):
                 raise ValueError(
                     f"`{argument}` must have an entry for each example: "
                     f"{len(alignments)} in `inputs`. Received: {len(given)}."
                 )
-        if self.labels is None:
+        if all_labels is None:
             return cut(alignments, target, source)
         rows = []
         for number, (one, labels) in enumerate(
-            zip(alignments, self.labels, strict=True)
+            zip(alignments, all_labels, strict=True)
         ):
             sizes = tuple(map(len, labels))
             if sizes[0] > one.shape[0] or sizes[1] > one.shape[1]:
                 raise ValueError(
                     "`tokens` must have at most as many labels (target, "
                     f"source) as there are positions, {one.shape} in {name}. "
-                    f"Received: {sizes} of example {number}."
+                    f"Received: {sizes} of example {number}. If layers differ, "
+                    "give a dictionary by their names."
                 )
             rows.append(one[: sizes[0], : sizes[1]])
         return rows
 
-    def _links(self, rows: Sequence[np.ndarray]) -> list[GoldLinks]:
-        """The gold links, checked against what there is."""
-        gold = self.gold or []
+    def _links(
+        self, name: str, rows: Sequence[np.ndarray]
+    ) -> list[GoldLinks] | None:
+        """The gold links of a layer, checked against what there is."""
+        gold: list[GoldLinks] | None = _of(self.gold, name)
+        if gold is None:
+            return None
         for number, (one, links) in enumerate(zip(rows, gold, strict=True)):
             for source, target in links.sure | links.possible:
                 if target >= one.shape[0] or source >= one.shape[1]:
                     raise ValueError(
                         f"`gold` must link positions of the example. Example "
                         f"{number} has {one.shape[1]} source and "
-                        f"{one.shape[0]} target positions. Received: "
-                        f"{source}-{target}."
+                        f"{one.shape[0]} target positions in {name}. Received: "
+                        f"{source}-{target}. If layers differ, give a "
+                        "dictionary by their names."
                     )
         return gold
 
-    def _draw(self, name: str, rows: Sequence[np.ndarray]) -> None:
+    def _draw(self, tag: str, rows: Sequence[np.ndarray], name: str) -> None:
         from pipelines.plots.heat_map import MOST_LABELS, heat_map, pixels
 
         for number, one in enumerate(rows[: self.images]):
             if not one.size:
                 continue
-            if self.labels is not None:
-                target, source = self.labels[number]
+            labels = _of(self.labels, name)
+            if labels is not None:
+                target, source = labels[number]
             else:
                 target, source = (list(map(str, range(n))) for n in one.shape)
             figure = heat_map(one, source, target, most_labels=MOST_LABELS)
-            tf.summary.image(f"{name}/{number + 1}", pixels(figure)[None])
+            tf.summary.image(f"{tag}/{number + 1}", pixels(figure)[None])
+
+
+def _parsed(gold: Sequence[str]) -> list[GoldLinks]:
+    return [parse_links(one) for one in gold]
+
+
+def _of(given: Any, name: str) -> Any:
+    """What there is for a layer; None if there is nothing."""
+    return given.get(name) if isinstance(given, dict) else given

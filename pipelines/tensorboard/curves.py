@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from pipelines.tensorboard.gradients import GradientNorm
 from pipelines.tensorboard.log import TRAIN, VALIDATION, EventLog
@@ -72,8 +73,8 @@ class TrainingCurves(keras.callbacks.Callback):
         self._start = time.perf_counter()
         self._seconds: float | None = None
         # The sum of the losses since the last point, over all epochs but this
-        # one, and of how many batches.
-        self._rest, self._num_rest = 0.0, 0
+        # one, and of how many rows.
+        self._rest, self._num_rest = 0.0, 0.0
         self._norm: GradientNorm | None = None
 
     def look(self, step: int) -> None:
@@ -90,39 +91,62 @@ class TrainingCurves(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._start, self._seconds = time.perf_counter(), None
-        self._done = self._done_before = 0
-        self._total_before = 0.0
+        self._done = 0
+        self._total_before = self._done_before = 0.0
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         before = self._step
-        # With `steps_per_execution` several are done at a time.
-        self._step += batch + 1 - self._done
-        self._done = batch + 1
+        # With `steps_per_execution` several are done at a time, and the last
+        # ones of an epoch are counted as if they were as many.
+        steps = (self.params or {}).get("steps")
+        done = min(batch + 1, steps) if steps else batch + 1
+        self._step += done - self._done
+        self._done = done
         every = self.every_steps
         if self._step // every == before // every or not logs:
             return
-        # Keras gives the mean since the epoch began; the steps since the last
-        # point are what its sum has grown by.
-        self._add_up(logs)
-        mean = self._rest / self._num_rest
-        self._rest, self._num_rest = 0.0, 0
-        values = {"loss_by_step": mean}
+        values = {}
+        mean = self._loss_since_the_last_point(logs)
+        if mean is not None:
+            values["loss_by_step"] = mean
         norm = self._norm.read() if self._norm else None
         if norm is not None:
             values["gradient_norm"] = norm
         for name, layer in self.hard_attentions().items():
             baseline = getattr(layer.normalizer, "baseline", None)
-            if baseline is not None:
+            if baseline is not None and mean is not None:
                 values[f"{name}/baseline"] = _number(baseline)
                 # Of a step in the mean: how much less it lost than before.
                 values[f"{name}/reward"] = _number(baseline) - mean
         self.log.scalars(TRAIN, self._step, values, flush=False)
 
+    def _loss_since_the_last_point(self, logs: Any) -> float | None:
+        """None of a model whose training step reports no loss."""
+        if "loss" not in logs:
+            return None
+        self._add_up(logs)
+        mean = self._rest / max(self._num_rest, 1e-9)
+        self._rest, self._num_rest = 0.0, 0.0
+        return mean
+
     def _add_up(self, logs: Any) -> None:
-        total = float(logs["loss"]) * self._done
+        # Keras gives the mean since the epoch began; the steps since the last
+        # point are what its sum has grown by.
+        done = self._weight_done()
+        total = float(logs["loss"]) * done
         self._rest += total - self._total_before
-        self._num_rest += self._done - self._done_before
-        self._total_before, self._done_before = total, self._done
+        self._num_rest += done - self._done_before
+        self._total_before, self._done_before = total, done
+
+    def _weight_done(self) -> float:
+        """What the batches of this epoch count, for Keras's mean: their rows.
+
+        Batches count alike where a model keeps the mean in its own way.
+        """
+        for metric in self.model.metrics:
+            if metric.name == "loss" and hasattr(metric, "count"):
+                return _number(metric.count)
+        return self._done
 
     def _batches_done(self) -> int:
         optimizer = inner_optimizer(self.model)
@@ -133,7 +157,7 @@ class TrainingCurves(keras.callbacks.Callback):
         self._seconds = time.perf_counter() - self._start
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        logs = {name: float(value) for name, value in (logs or {}).items()}
+        logs = _scalars(logs or {})
         if "loss" in logs:
             self._add_up(logs)
         seconds = max(self._seconds or time.perf_counter() - self._start, 1e-9)
@@ -167,6 +191,19 @@ class TrainingCurves(keras.callbacks.Callback):
     def _look(self) -> None:
         self.look(self._step)
         self._looked = self._step
+
+
+def _scalars(logs: dict[str, Any]) -> dict[str, float]:
+    """Numbers only; of a metric with several, such as F1, one for each."""
+    scalars = {}
+    for name, value in logs.items():
+        array = np.asarray(value, float)
+        if not array.ndim:
+            scalars[name] = float(array)
+            continue
+        for place, one in enumerate(array.ravel()):
+            scalars[f"{name}/{place}"] = float(one)
+    return scalars
 
 
 def _number(variable: Any) -> float:

@@ -86,12 +86,18 @@ def record_alignments(
         stack.enter_context(_recording(found, training))
         model(inputs, training=training)
     names = [name for name, _ in found]
+    target_mask = _target_mask(model, inputs)
     records = {}
     for place, (name, record) in enumerate(found):
         if names.count(name) > 1:
             name = f"{name}_{names[: place + 1].count(name)}"
-        if record.target_mask is None:
-            record = record._replace(target_mask=_target_mask(model, inputs))
+        if (
+            record.target_mask is None
+            and target_mask is not None
+            # Others look from elsewhere, such as an encoder's.
+            and target_mask.shape == record.alignments.shape[:2]
+        ):
+            record = record._replace(target_mask=target_mask)
         records[name] = record
     return records
 

@@ -129,11 +129,17 @@ class Checkpoints(keras.callbacks.Callback):
                 f", with lines {_listed(lines)} of the training data "
                 f"({self.batches.name})"
             )
-            if batch:
-                before = self.batches.lines(epoch, batch - 1)
+            # A step is made of several batches where gradients accumulate.
+            first = max(batch - self.settings.accumulate, 0)
+            before = [
+                line
+                for number in range(first, batch)
+                for line in self.batches.lines(epoch, number)
+            ]
+            if before:
                 text += (
                     "; the step before, which may have broken the weights, "
-                    f"had lines {_listed(before)}"
+                    f"had lines {_listed(sorted(before))}"
                 )
         last = self.folder / LAST
         kept = (

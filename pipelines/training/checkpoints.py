@@ -44,6 +44,7 @@ class Progress:
         rate_scale: what a plateau has left of the learning rate, a share.
         last_fall: the last epoch after which that share fell, or -1.
         averaged: whether the last epochs' weights have been averaged.
+        num_pairs, num_batches: of the training data, in an epoch.
         run: what tells this training from others.
     """
 
@@ -57,6 +58,8 @@ class Progress:
     rate_scale: float = 1.0
     last_fall: int = -1
     averaged: bool = False
+    num_pairs: int = 0
+    num_batches: int = 0
     run: str = ""
 
 
@@ -114,7 +117,7 @@ def load_training(path: Path) -> tuple[Any, Progress]:
             f"Cannot resume from {path}: it is damaged or from another "
             "version.",
             f"Delete it to train on from random weights, or train in a new "
-            f"folder; {path.with_name(BEST)} stays usable.",
+            f"folder; {path.with_name(BEST)} is kept.",
         ) from None
 
 

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from pipelines.data.batches import EpochBatches
 from pipelines.recipe import Recipe
-from pipelines.run import BEST, LAST, Run
+from pipelines.run import BEST, LAST, TENSORBOARD, Run
 from pipelines.search_options import SearchOptions
 from pipelines.training.averaging import ValidateAverages, averaged
 from pipelines.training.callbacks import Checkpoints, PlateauRate
@@ -79,6 +79,8 @@ def fit(
                 _fit_from(
                     model, batches, validation, progress, settings, callbacks
                 )
+                if model.stop_training and not progress.finished:
+                    progress.finished = "a callback stopped it"
             if progress.epoch >= settings.epochs:
                 progress.finished = (
                     progress.finished
@@ -178,7 +180,7 @@ def _monitor(
             return scoring.score(run, sources, targets)
 
     return Monitor(
-        run.folder / "tensorboard",
+        run.folder / TENSORBOARD,
         translate,
         validation_corpus,
         run.recipe,

@@ -19,10 +19,12 @@ class SmoothedCrossentropy(keras.losses.Loss):
     which is how padding is left out.
 
     With `r_drop` a batch has all its rows twice, all of them and then all
-    again, each time with a dropout of its own. The mean of the two halves'
-    losses is added to by `r_drop / 4 (KL(p || q) + KL(q || p))` of the two
-    distributions of each token: half the loss of R-Drop (Liang et al. 2021,
-    equations 2 to 4), which takes their sum.
+    again, each time with a dropout of its own: `EpochBatches(repeats=2)`. The
+    mean of the two halves' losses is added to by
+    `r_drop / 4 (KL(p || q) + KL(q || p))` of the two distributions of each
+    token: half the loss of R-Drop (Liang et al. 2021, equations 2 to 4), which
+    takes their sum. A batch that is split over devices would compare other
+    sentences.
 
     Args:
         label_smoothing: `e`, in `[0, 1)`.

@@ -234,6 +234,174 @@ def test_what_fit_knows(tmp_path):
     np.testing.assert_allclose(by_step, history["loss"], rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("sizes", "at_once", "steps"),
+    [
+        ([1, 3, 2], 1, [1, 2, 3, 4, 5, 6]),
+        ([2, 2, 2], 2, [2, 3, 5, 6]),  # Three steps in twos are not four.
+    ],
+)
+def test_losses_of_steps_and_their_numbers(tmp_path, sizes, at_once, steps):
+    model, _ = additive()
+    places = np.split(np.arange(6) % BATCH, np.cumsum(sizes)[:-1])
+    batches = [
+        ((TARGETS[rows], SOURCES[rows]), LABELS[rows]) for rows in places
+    ]
+    data = tf.data.Dataset.from_generator(
+        lambda: iter(batches),
+        output_signature=(
+            (tf.TensorSpec((None, TARGET)), tf.TensorSpec((None, SOURCE))),
+            tf.TensorSpec((None, TARGET), tf.int32),
+        ),
+    ).apply(tf.data.experimental.assert_cardinality(len(sizes)))
+    model.compile(
+        keras.optimizers.SGD(0.0),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        steps_per_execution=at_once,
+        jit_compile=False,
+    )
+    monitor = AttentionMonitor(tmp_path, batches[0][0], every_steps=1)
+    model.fit(
+        data,
+        epochs=2,
+        shuffle=False,
+        callbacks=[monitor],
+        verbose=0,
+    )
+    losses = [
+        float(model.compute_loss(None, labels, model(list(inputs))))
+        for inputs, labels in batches
+    ]
+    expected = losses if at_once == 1 else [np.mean(losses[:2]), losses[2]]
+    points = read(tmp_path / "train")["loss_by_step"]
+    assert [step for step, _ in points] == steps
+    np.testing.assert_allclose(
+        [value for _, value in points], expected * 2, rtol=1e-4
+    )
+
+
+def test_a_metric_with_several_values(tmp_path):
+    model, inputs = additive()
+    pooled = keras.layers.GlobalAveragePooling1D()(model.outputs[0])
+    outputs = keras.layers.Dense(2, activation="sigmoid")(pooled)
+    model = keras.Model(model.inputs, outputs)
+    model.compile(
+        "sgd", "mse", metrics=[keras.metrics.F1Score()], jit_compile=False
+    )
+    answers = np.eye(2, dtype="float32")[[0, 1, 0, 1]]
+    monitor = AttentionMonitor(tmp_path, inputs)
+    history = model.fit(
+        inputs,
+        answers,
+        validation_data=(inputs, answers),
+        callbacks=[monitor],
+        verbose=0,
+    ).history
+    for part, name in (("train", "f1_score"), ("validation", "val_f1_score")):
+        found = scalars(tmp_path / part)
+        both = [found[f"f1_score/{place}"][0] for place in (0, 1)]
+        np.testing.assert_allclose(both, history[name][0], rtol=1e-6)
+
+
+class Unreported(keras.Model):
+    """A training step that reports what it likes."""
+
+    def train_step(self, data):
+        return {"mine": 2.0 * super().train_step(data)["loss"]}
+
+
+def test_a_training_step_that_reports_no_loss(tmp_path):
+    model, inputs = additive()
+    model = Unreported(model.inputs, model.outputs)
+    model.compile("sgd", "mse", jit_compile=False)
+    monitor = AttentionMonitor(tmp_path, inputs, every_steps=1)
+    labels = np.ones((BATCH, TARGET, WORDS), "float32")
+    history = model.fit(
+        inputs, labels, batch_size=2, callbacks=[monitor], verbose=0
+    ).history
+    found = scalars(tmp_path / "train")
+    assert found["mine"] == pytest.approx(history["mine"])
+    assert len(found["gradient_norm"]) == 2 and "loss_by_step" not in found
+
+
+def with_self_attention():
+    """A model that also looks from the source at the source."""
+    target, source = keras.Input((None,)), keras.Input((None,))
+    embedding = keras.layers.Embedding(WORDS, QUERY)
+    memory = embedding(source)
+    memory = keras_attention.LuongAttention("dot", name="self")(
+        [memory, memory]
+    )
+    context = keras_attention.AdditiveAttention(UNITS, name="look")(
+        [embedding(target), memory]
+    )
+    outputs = keras.layers.Dense(WORDS)(context)
+    return keras.Model([target, source], outputs), [TARGETS, SOURCES]
+
+
+def test_labels_and_links_of_one_layer_of_several(tmp_path):
+    model, inputs = with_self_attention()
+    monitor = AttentionMonitor(
+        tmp_path,
+        inputs,
+        tokens={"look": [(["a", "b"], ["x", "y", "z"])] * BATCH},
+        gold={"look": ["0-0 2-1"] * BATCH},
+    )
+    fit(model, inputs, monitor, rate=0.0)
+    found = scalars(tmp_path / "validation")
+    assert "look/alignment_error_rate" in found
+    assert "self/alignment_error_rate" not in found
+    for name, (rows, columns) in (
+        ("look", (2, 3)),
+        ("self", (SOURCE, SOURCE)),
+    ):
+        looked = record_alignments(model, inputs)[name].alignments
+        entropies = [
+            reference.entropy(row)
+            for one in looked
+            for row in one[:rows, :columns]
+        ]
+        np.testing.assert_allclose(
+            found[f"{name}/entropy"], [np.mean(entropies)] * 2, rtol=1e-4
+        )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"tokens": {"lok": [(["a"], ["b"])] * BATCH}},
+            "layers that are found: self, look. Received: lok",
+        ),
+        (
+            {"tokens": [(["a"] * TARGET, ["b"] * (SOURCE + 1))] * BATCH},
+            "If layers differ, give a dictionary by their names",
+        ),
+        ({"gold": {"look": ["4-2"] * 4}}, None),
+        ({"gold": {"look": ["2-4"] * 4}}, "positions in look. Received: 2-4"),
+    ],
+)
+def test_layers_that_differ(tmp_path, options, message):
+    model, inputs = with_self_attention()
+    monitor = AttentionMonitor(tmp_path, inputs, **options)
+    if message is None:
+        fit(model, inputs, monitor)
+        return
+    with pytest.raises(ValueError, match=message):
+        fit(model, inputs, monitor)
+
+
+def test_sources_may_be_arrays(tmp_path):
+    monitor = AttentionMonitor(
+        tmp_path,
+        [TARGETS, SOURCES],
+        translate=lambda model, sources: sources,
+        sources=np.array(["a", "b"]),
+        references=np.array(["a", "c"]),
+    )
+    assert monitor.answers.sources == ["a", "b"]
+
+
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_the_norm_of_the_gradient(tmp_path, jit_compile):
     """Before it is clipped, of each step."""

@@ -47,6 +47,33 @@ def test_pieces_that_do_not_go_together_are_a_users_error(tmp_path):
         make_run(tmp_path, "model.normalizer=marginal")
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"attention": "hard", "normalizer": "reinforce"},
+            "name the score of another normalizer",
+        ),
+        (
+            {"attention": "none", "normalizer": "gumbel", "window": "causal"},
+            "without attention has no use for .*window='causal', normalizer=",
+        ),
+        (
+            {
+                "normalizer": "marginal",
+                "attend": "after",
+                "window": "local_p",
+            },
+            "'local_p' weighs them",
+        ),
+    ],
+)
+def test_what_would_be_ignored_is_a_users_error(settings, message):
+    recipe = ModelRecipe(units=3, embedding_dim=2, output_units=2, **settings)
+    with pytest.raises(UserError, match=message):
+        build_model(recipe, 5, 6)
+
+
 def test_scheduled_sampling():
     model = build_model(
         ModelRecipe(

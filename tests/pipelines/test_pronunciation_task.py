@@ -143,6 +143,7 @@ def test_each_side_has_its_tokens(tmp_path):
         ('data.train=["words.txt", "test.txt"]', "is one file"),
         ("data.test=none.txt", "No such file"),
         ("data.stream=true", "Leave out data.stream"),
+        ("data.bpe_dropout=0.1", "Leave out data.bpe_dropout"),
     ],
 )
 def test_recipes_that_cannot_be(tmp_path, assignment, said):

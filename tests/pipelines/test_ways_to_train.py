@@ -49,9 +49,9 @@ class Recorder(keras.callbacks.Callback):
         return [one.numpy() for one in self.model.trainable_variables]
 
 
-def run_training(folder, *assignments, callback=None):
+def run_training(folder, *assignments, callback=None, pairs=40):
     folder.mkdir(exist_ok=True)
-    text = "".join(f"{line}\n" for line in good_lines(40))
+    text = "".join(f"{line}\n" for line in good_lines(pairs))
     (folder / "pairs.tsv").write_text(text, encoding="utf-8")
     recipe = recipes.from_dict(
         {
@@ -351,6 +351,73 @@ def test_a_validation_after_the_time_was_up_is_not_lost(tmp_path):
     _, progress = load_training(tmp_path / "run" / "last.keras")
     assert "the limit of" in progress.finished
     assert progress.best_epoch == 0
+
+
+def test_the_best_model_of_a_training_begun_again_is_kept(tmp_path, capsys):
+    run_training(tmp_path, "training.epochs=1")
+    run_dir = tmp_path / "run"
+    before = (run_dir / "best.keras").read_bytes()
+    (run_dir / "last.keras").unlink()
+    _, recorder = run_training(tmp_path, "training.epochs=1")
+    assert len(recorder.steps) == 3
+    said = " ".join(capsys.readouterr().err.split())
+    assert "There is no last.keras to go on from" in said
+    assert (run_dir / "best.earlier.keras").read_bytes() == before
+
+
+def test_changed_data_are_noticed(tmp_path, capsys):
+    with pytest.raises(KeyboardInterrupt):
+        run_training(tmp_path, callback=Interrupting())
+    run_training(tmp_path)
+    assert "have changed" not in capsys.readouterr().err
+    run_training(tmp_path / "more", "training.max_minutes=1e-9")
+    run_training(tmp_path / "more", pairs=60)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "The training data have changed: 33 pairs in 3 batches" in said
+
+
+def test_a_first_try_leaves_no_vocabulary(tmp_path):
+    with pytest.raises(UserError, match="No pair"):
+        run_training(tmp_path, "data.max_source_len=2", pairs=60)
+    left = (tmp_path / "run" / "source.model").read_bytes()
+    run_training(tmp_path, "training.epochs=1")
+    run_training(tmp_path / "other", "training.epochs=1")
+    found, expected = (
+        (folder / "run" / "source.model").read_bytes()
+        for folder in (tmp_path, tmp_path / "other")
+    )
+    assert found == expected != left
+
+
+def test_a_folder_half_made_is_made_anew(tmp_path):
+    run_dir = tmp_path / "run"
+    (run_dir / "tensorboard").mkdir(parents=True)
+    for name in ("source.model.partial", "recipe.toml.partial", "source.model"):
+        (run_dir / name).write_bytes(b"half")
+    run, _ = run_training(tmp_path, "training.epochs=1")
+    assert run.translate(["un chat"])
+
+
+class Stopping(Recorder):
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = epoch == 1
+
+
+def test_a_callback_may_stop_a_training(tmp_path):
+    _, recorder = run_training(
+        tmp_path, "training.epochs=5", callback=Stopping()
+    )
+    _, progress = load_training(tmp_path / "run" / "last.keras")
+    assert (progress.epoch, progress.finished) == (2, "a callback stopped it")
+    assert len(recorder.steps) == 6
+
+
+def test_validation_pairs_that_are_too_long_are_said(tmp_path, capsys):
+    run_training(
+        tmp_path, "training.epochs=1", "data.max_source_len=11", pairs=200
+    )
+    said = " ".join(capsys.readouterr().err.split())
+    assert "pairs are too long and have no part in the validation" in said
 
 
 class Interrupting(keras.callbacks.Callback):

@@ -1,6 +1,7 @@
 """A loss that is not a number stops a training and spoils no checkpoint."""
 
 import re
+import types
 
 import keras
 import numpy as np
@@ -10,8 +11,10 @@ from pipelines import tokenizers
 from pipelines.data.batches import EpochBatches
 from pipelines.data.corpus import read_parallel, split
 from pipelines.errors import UserError
+from pipelines.recipe_sections import TrainingRecipe
 from pipelines.run import LAST
 from pipelines.train import train
+from pipelines.training.callbacks import Checkpoints
 from pipelines.training.checkpoints import (
     Progress,
     load_training,
@@ -135,6 +138,23 @@ def test_weights_that_break_at_a_checkpoint(tmp_path, batch, every):
     said = str(caught.value)
     assert f"at step {batch + 1} (epoch 1, batch {batch + 1}), with" in said
     assert "are not finite" in said and "There is no checkpoint yet" in said
+
+
+def test_all_batches_of_an_accumulated_step_are_named(tmp_path):
+    batches = types.SimpleNamespace(
+        num_batches=9, name="pairs", lines=lambda epoch, batch: [9 - batch]
+    )
+    for accumulate, before in ((1, "6"), (2, "6, 7"), (8, "6, 7, 8, 9")):
+        callback = Checkpoints(
+            tmp_path,
+            Progress(batch=4),
+            TrainingRecipe(accumulate=accumulate),
+            batches,
+        )
+        with pytest.raises(UserError) as caught:
+            callback.on_train_batch_end(4, {"loss": float("nan")})
+        assert "with lines 5 of the training data" in str(caught.value)
+        assert f"the weights, had lines {before}. " in str(caught.value)
 
 
 def test_weights_that_are_not_numbers_are_never_saved(tmp_path):
