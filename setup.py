@@ -115,6 +115,8 @@ setup(
     package_data={"pipelines": ["recipes/*.toml", "sample/*"]},
     install_requires=[KERAS, NUMPY],
     extras_require=EXTRAS,
-    entry_points={"console_scripts": ["keras-attention = pipelines.cli:main"]},
+    entry_points={
+        "console_scripts": ["keras-attention = pipelines.__main__:main"]
+    },
     zip_safe=False,
 )

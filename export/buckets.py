@@ -102,7 +102,7 @@ class LiteRTBucketsExporter:
         from keras_attention.time_loop import inference_loop
 
         buckets = fitting_buckets(self.buckets, settings.max_source_len)
-        with staged(path, self.is_export, overwrite) as staging:
+        with staged(path, self.is_export, overwrite, file=True) as staging:
             module = BucketSignatures(model, settings, buckets)
             saved_model = staging.parent / "saved_model"
             with inference_loop():

@@ -1,4 +1,11 @@
-"""The one error that writing, verifying and running artifacts raises."""
+"""What writing, verifying and running artifacts raises."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from export.report import Report
 
 
 class ExportError(Exception):
@@ -21,3 +28,16 @@ class ExportError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}".strip()
+
+
+class VerificationError(ExportError):
+    """An artifact that does not answer as its model does.
+
+    Args:
+        message, remedy: As of an `ExportError`.
+        report: What was compared, with every answer that differs.
+    """
+
+    def __init__(self, message: str, remedy: str, report: Report) -> None:
+        super().__init__(message, remedy)
+        self.report = report

@@ -137,7 +137,8 @@ def export_model(
     check(format, settings.quantize, settings.xla)
     exporter = get(format)
     place = version_folder(path) if format == "saved_model" else path
-    with staged(place, exporter.is_export, overwrite) as staging:
+    is_file = format != "saved_model"
+    with staged(place, exporter.is_export, overwrite, file=is_file) as staging:
         exporter.export(
             model,
             staging,

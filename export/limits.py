@@ -28,6 +28,7 @@ def answer_limits(
     factor = np.float32(settings.max_length_factor)
     # 1.05 times 60 is 62.999996 in float32.
     grown = np.floor(factor * np.float32(source_len) + np.float32(1e-4))
+    grown = np.minimum(grown, np.float32(2**30))  # int32 would overflow.
     limits = np.minimum(
         grown.astype(np.int32) + settings.max_length_extra,
         settings.max_target_len,

@@ -75,7 +75,7 @@ class LiteRTExporter:
         from export.token_signatures import TokenSignatures
         from keras_attention.time_loop import inference_loop
 
-        with staged(path, self.is_export, overwrite) as staging:
+        with staged(path, self.is_export, overwrite, file=True) as staging:
             module = TokenSignatures(model, settings)
             saved_model = staging.parent / "saved_model"
             with inference_loop():

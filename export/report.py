@@ -215,7 +215,7 @@ class Report:
         files = []
         for suffix, content in contents.items():
             file = pathlib.Path(f"{os.fspath(path)}{suffix}")
-            with staged(file, pathlib.Path.is_file) as staging:
+            with staged(file, pathlib.Path.is_file, file=True) as staging:
                 # Half of a surrogate pair is no character.
                 staging.write_bytes(content.encode("utf-8", "replace"))
             files.append(file)

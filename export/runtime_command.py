@@ -39,6 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as end:  # --help, or what argparse has said
         return int(end.code or 0)
     search = "beam" if options.beam else "greedy"
+    if sys.stdin is None or sys.stdout is None:
+        print(
+            "Error: Standard input or output is closed. Give it lines and a "
+            "place: `< FILE > ANSWERS`, or pipes.",
+            file=sys.stderr,
+        )
+        return 2
     try:
         translator = Translator(options.model, options.threads)
         translator.translate([], search=search)  # is there such a search?
@@ -61,6 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except BrokenPipeError:  # the reader has seen enough, as in `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # The disk is full, for instance.
+        print(f"Error: The output: {error.strerror or error}.", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
     return 0

@@ -15,6 +15,8 @@ def staged(
     path: str | os.PathLike[str],
     is_ours: Callable[[pathlib.Path], bool],
     overwrite: bool = False,
+    *,
+    file: bool = False,
 ) -> Iterator[pathlib.Path]:
     """Yields a path to write to, which takes `path`'s place at the end.
 
@@ -27,6 +29,7 @@ def staged(
         is_ours: Tells whether what stands at `path` is an earlier export,
             which may be replaced.
         overwrite: Replace whatever stands at `path`.
+        file: A file is to be written: it takes no folder's place.
 
     Yields:
         A path of the same name in a temporary folder beside `path`.
@@ -36,6 +39,11 @@ def staged(
             refuses.
     """
     target = pathlib.Path(os.path.abspath(path))
+    if file and target.is_dir():
+        raise ExportError(
+            f"{target} is a folder, and a file is to be written.",
+            f"Name one in it, such as {target / 'model.tflite'}.",
+        )
     if target.exists() and not overwrite and not is_ours(target):
         raise ExportError(
             f"{target} exists and is not such an export.",
@@ -66,12 +74,12 @@ def _put_in_place(
     staging: pathlib.Path, target: pathlib.Path, old: pathlib.Path
 ) -> None:
     """Renames `staging` to `target`, and what stood there to `old`."""
-    if target.exists():
-        os.rename(target, old)
     try:
+        if target.exists():
+            os.rename(target, old)
         os.rename(staging, target)
-    except OSError:
-        if old.exists():
+    except BaseException:  # Ctrl-C too: what stood there must not be lost.
+        if old.exists() and not target.exists():
             os.rename(old, target)
         raise
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from export import quantizations
 from export.compare import compare
-from export.errors import ExportError
-from export.report import Difference, Report
+from export.errors import ExportError, VerificationError
+from export.report import Agreement, Difference, Report
 from export.score_errors import mean_score_error
 from export.settings import ExportSettings
 from export.verify_checks import BATCH_SIZE, checks_of, comparisons
@@ -108,9 +108,10 @@ def verify(
         The report.
 
     Raises:
-        ExportError: If fewer sentences agree, if the scores are further off
-            than the quantisation allows, if the artifact cannot be run, or
-            if running it needed a package that it must not need.
+        VerificationError: If fewer sentences agree, or if the scores are
+            further off than the quantisation allows.
+        ExportError: If the artifact cannot be run, or if running it needed a
+            package that it must not need.
         ImportError: If there are references, and sacrebleu is missing.
     """
     from export.reference import Reference
@@ -187,14 +188,26 @@ def verify(
         xla=settings.xla,
     )
     if report.failed:
-        names = ", ".join(one.check for one in report.failed)
-        raise ExportError(
+        names = "; ".join(map(_described, report.failed))
+        raise VerificationError(
             f"The {format} artifact does not answer as its model does "
-            f"({names}).\n{report.to_markdown()}",
+            f"({names}).",
             "Try another format or quantisation; if the model was changed "
             "since it was loaded, load it again.",
+            report,
         )
     return report
+
+
+def _described(agreement: Agreement) -> str:
+    """What is wrong, in a few words."""
+    one = agreement
+    text = f"{one.check}: {one.num_agreeing:,} of {one.num_sentences:,} agree"
+    if one.score_error is None or one.max_score_error is None:
+        return text
+    if one.score_error <= one.max_score_error:
+        return text
+    return f"{text}, log-probabilities are {one.score_error:.2g} nats off"
 
 
 def _corpus_bleu() -> Any:

@@ -4,6 +4,7 @@ TensorFlow and Keras are imported inside the commands, so that `--help` and
 errors in what was typed answer at once.
 """
 
+import dataclasses
 import functools
 import re
 import sys
@@ -13,11 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from export.errors import ExportError
+from export.errors import ExportError, VerificationError
 from pipelines.commands import evaluate, options, show, train, translate
 from pipelines.errors import UserError
 from pipelines.files import read_lines
-from pipelines.terminal import fail, guarded, version
+from pipelines.terminal import fail, guarded, show_line, version
 
 if TYPE_CHECKING:
     from export.settings import ExportSettings
@@ -146,7 +147,8 @@ def export_run(
     # Each way to store weights has a file of its own, beside the others.
     kind = "" if quantize == "none" else f".{quantize}"
     names = {
-        "saved_model": name,
+        # Even if the name is a number, which would be taken for a version.
+        "saved_model": f"{name}/1",
         "litert": f"{name}{kind}.tflite",
         "litert_buckets": f"{name}.buckets{kind}.tflite",
     }
@@ -156,18 +158,28 @@ def export_run(
         sentences, listed = measures.questions(run.corpus("test"))
         if measures.has_bleu:
             references = [one[0] for one in listed[:limit]]
-    report = export_model(
-        format,
-        run.model,
-        out or place / names.get(format, format),
-        source_tokenizer=run.source_tokenizer,
-        target_tokenizer=run.target_tokenizer,
-        settings=export_settings(run, quantize, xla),
-        sentences=sentences[:limit],
-        overwrite=overwrite,
-        references=references,
-    )
-    report.write(f"{out or place / (format + kind)}.report")
+    artifact = out or place / names.get(format, format)
+    written = f"{out or place / (format + kind)}.report"
+    try:
+        report = export_model(
+            format,
+            run.model,
+            artifact,
+            source_tokenizer=run.source_tokenizer,
+            target_tokenizer=run.target_tokenizer,
+            settings=export_settings(run, quantize, xla),
+            sentences=sentences[:limit],
+            overwrite=overwrite,
+            references=references,
+        )
+    except VerificationError as error:
+        # Not in the place of the report on an artifact that is there.
+        failed = f"{written}.failed"
+        dataclasses.replace(error.report, path=str(artifact)).write(failed)
+        raise ExportError(
+            f"{error.message} What differs stands in {failed}.md.", error.remedy
+        ) from None
+    report.write(written)
     return report
 
 
@@ -205,17 +217,18 @@ def export_settings(
 
 def _print_report(report: Any) -> None:
     """Prints size, latency, agreement, and every answer that differs."""
-    print(report.to_line())
+    show_line(report.to_line())
     for one in report.agreements:
-        print(
+        show_line(
             f"  {one.check}: {one.num_identical:,} of {one.num_sentences:,} "
             f"identical, {one.num_agreeing:,} agree, scores within "
             f"{one.max_score_difference:.0e}"
         )
     for one in report.differences:
         kind = "a near tie" if one.near_tie else "different"
-        print(f"  {one.check}, {kind}: {one.sentence}")
-        print(f"    model:    {one.expected}\n    artifact: {one.answer}")
+        show_line(f"  {one.check}, {kind}: {one.sentence}")
+        show_line(f"    model:    {one.expected}")
+        show_line(f"    artifact: {one.answer}")
 
 
 def run_command(arguments: Sequence[str] | None = None) -> int:

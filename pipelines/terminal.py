@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pipelines.errors import UserError
 
@@ -81,7 +81,8 @@ def guarded(
     def wrapper(*args: Any, **kwargs: Any) -> int:
         try:
             function(*args, **kwargs)
-            sys.stdout.flush()
+            if sys.stdout is not None:  # It is, where it was closed.
+                sys.stdout.flush()
         except known as error:
             return fail(str(error))
         except KeyboardInterrupt as interrupt:
@@ -113,6 +114,41 @@ def say(message: str) -> None:
         sys.stderr.flush()
     except (AttributeError, OSError, ValueError):
         pass
+
+
+def show_line(text: str) -> None:
+    """Prints a line of a model's or a user's text, in UTF-8 everywhere.
+
+    What a terminal of another encoding cannot show is no reason to fail.
+    """
+    output_bytes().write(text.encode("utf-8", "replace") + b"\n")
+
+
+def input_bytes() -> BinaryIO:
+    """Standard input.
+
+    Raises:
+        UserError: If it is closed.
+    """
+    if sys.stdin is None:
+        raise UserError(
+            "Standard input is closed.", "Give it lines: `< FILE`, or a pipe."
+        )
+    return sys.stdin.buffer
+
+
+def output_bytes() -> BinaryIO:
+    """Standard output, after what was printed so far.
+
+    Raises:
+        UserError: If it is closed.
+    """
+    if sys.stdout is None:
+        raise UserError(
+            "Standard output is closed.", "Let it go somewhere: `> FILE`."
+        )
+    sys.stdout.flush()
+    return sys.stdout.buffer
 
 
 @contextlib.contextmanager
@@ -153,18 +189,23 @@ def version() -> str:
     return importlib.metadata.version("keras-attention")
 
 
+def missing_package(error: ImportError) -> str | None:
+    """One line with the remedy; None where a package of ours is broken."""
+    if "install" in str(error):  # Ours, with the command.
+        return str(error)
+    name = (error.name or "").split(".")[0]
+    if not name or name in ("keras_attention", "pipelines", "export"):
+        return None
+    return (
+        f"A package cannot be imported: {error}. Install what the pipelines "
+        "need: pip install 'keras-attention[all]'."
+    )
+
+
 def _explain(error: ImportError | OSError) -> str | None:
     """One line for errors of the system or a missing package, else None."""
     if isinstance(error, ImportError):
-        if "install" in str(error):  # Ours, with the command.
-            return str(error)
-        name = (error.name or "").split(".")[0]
-        if not name or name in ("keras_attention", "pipelines", "export"):
-            return None
-        return (
-            f"A package cannot be imported: {error}. Install what the "
-            "pipelines need: pip install 'keras-attention[all]'."
-        )
+        return missing_package(error)
     if error.strerror is None:
         return None
     place = error.filename if error.filename is not None else "the output"
@@ -176,6 +217,8 @@ def _explain(error: ImportError | OSError) -> str | None:
 
 def _forget_output() -> None:
     """Lets Python end without another try to write to a broken output."""
+    if sys.stdout is None:
+        return
     try:
         sys.stdout.flush()
     except OSError:

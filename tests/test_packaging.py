@@ -93,7 +93,10 @@ def test_wheel_names_its_licence_and_command(wheel):
             if ".dist-info/" in name
         }
     assert text["licenses/LICENSE"] == (ROOT / "LICENSE").read_text()
-    assert "keras-attention = pipelines.cli:main" in text["entry_points.txt"]
+    assert (
+        "keras-attention = pipelines.__main__:main"
+        in (text["entry_points.txt"])
+    )
     needed = [
         line.partition(": ")[2]
         for line in text["METADATA"].splitlines()

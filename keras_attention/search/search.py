@@ -152,7 +152,7 @@ def length_limits(source_lengths, ratio=1.0, extra=0, longest=None):
     """
     # 1.05 times 60 is 62.999996 in float32.
     grown = ratio * ops.cast(source_lengths, "float32") + ROUNDING
-    grown = ops.floor(grown)
+    grown = ops.minimum(ops.floor(grown), 2.0**30)  # int32 would overflow.
     limits = ops.cast(grown, "int32") + extra
     return limits if longest is None else ops.minimum(limits, longest)
 

@@ -4,7 +4,7 @@ from pipelines.commands import options
 from pipelines.commands import search as searching
 from pipelines.commands.translation_lines import truncation
 from pipelines.search_options import SearchOptions
-from pipelines.terminal import say
+from pipelines.terminal import say, show_line
 
 
 def plot(
@@ -28,7 +28,7 @@ def plot(
     save_alignment(
         translation, out, names.source_language, names.target_language
     )
-    print(translation.text)
+    show_line(translation.text)
     if translation.truncated:
         say(truncation(1, names.max_source_len))
     say(f"The picture is {out}.")

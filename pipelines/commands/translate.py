@@ -15,7 +15,7 @@ from pipelines.commands.translation_lines import (
 from pipelines.data.corpus import Corpus, read_parallel
 from pipelines.errors import UserError
 from pipelines.search_options import SearchOptions
-from pipelines.terminal import progress_bar, say
+from pipelines.terminal import input_bytes, output_bytes, progress_bar, say
 from pipelines.translation import Translation
 
 PAIRS_AT_ONCE = 4096  # that are scored before they are printed
@@ -77,6 +77,7 @@ def translate(
         seed=seed,
     )
     lines = choose_lines(format, nbest, scores, alignments)
+    read, written = input_bytes(), output_bytes()
     run = options.load_run(folder)
     from pipelines.stream import translate_stream
 
@@ -89,8 +90,8 @@ def translate(
 
     translate_stream(
         run,
-        sys.stdin.buffer,
-        sys.stdout.buffer,
+        read,
+        written,
         warn=say,
         prompt=prompt if interactive else None,
         options=how,
@@ -121,6 +122,7 @@ def score(
     keras-attention score runs/demo --source a.fr --target a.en --format tsv
     """
     lines = choose_score_lines(format, alignments)
+    written = output_bytes()
     corpus = _read_pairs(data, source, target)
     run = options.load_run(folder)
     from pipelines.evaluation.scoring import score as score_pairs
@@ -152,10 +154,10 @@ def score(
             if pair and pair.truncated:
                 say(truncation(number, run.recipe.data.max_source_len))
             for line in lines(number, pair):
-                sys.stdout.buffer.write(line.encode("utf-8", "replace") + b"\n")
+                written.write(line.encode("utf-8", "replace") + b"\n")
             if shown:
-                sys.stdout.buffer.flush()
-    sys.stdout.buffer.flush()
+                written.flush()
+    written.flush()
 
 
 def _read_pairs(

@@ -36,6 +36,35 @@ def test_a_failure_leaves_everything_as_it_was(tmp_path):
     assert os.listdir(tmp_path) == ["model"]
 
 
+def test_a_file_takes_no_folders_place(tmp_path):
+    path = tmp_path / "mine"
+    path.mkdir()
+    (path / "thesis.txt").write_text("mine")
+    with pytest.raises(ExportError, match="is a folder.*Name one in it"):
+        with staged(path, always, overwrite=True, file=True) as staging:
+            staging.write_text("new")
+    assert (path / "thesis.txt").read_text() == "mine"
+
+
+def test_an_interruption_between_two_renames_loses_nothing(
+    tmp_path, monkeypatch
+):
+    path, rename = tmp_path / "model", os.rename
+    path.write_text("old")
+
+    def interrupted(source, target):
+        rename(source, target)
+        if target.name == "old":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        with staged(path, always) as staging:
+            staging.write_text("new")
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["model"]
+
+
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_replaces_only_what_is_ours_unless_told(tmp_path, kind):
     path = tmp_path / "model"

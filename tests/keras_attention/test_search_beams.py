@@ -289,6 +289,12 @@ def test_limits_by_source_length():
     )
 
 
+@pytest.mark.parametrize("ratio", [1e9, 1e30, math.inf])
+def test_a_ratio_that_limits_nothing(ratio):
+    found = numpy(length_limits([1, 40], ratio=ratio, extra=10, longest=12))
+    np.testing.assert_array_equal(found, [12, 12])
+
+
 @pytest.mark.parametrize("ratio", ["0.1", "1.05", "1.1", "1.3", "2.3"])
 def test_limits_are_those_of_exact_arithmetic(ratio):
     lengths = range(1, 129)

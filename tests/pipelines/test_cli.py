@@ -1,13 +1,16 @@
 """The command line: help, mistakes in what was typed, and its manners."""
 
+import io
+import os
 import subprocess
 import sys
 
 import pytest
 
+from pipelines.__main__ import main
 from pipelines.cli import run_command
 from pipelines.recipe import settings
-from pipelines.terminal import guarded, prepare_tensorflow
+from pipelines.terminal import guarded, prepare_tensorflow, show_line
 from tests.pipelines.command_line import ROOT, command, finish
 
 
@@ -138,3 +141,37 @@ def test_missing_packages(capsys):
 
     assert guarded(import_it)() == 2
     assert "pip install 'keras-attention[all]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("closed", "said"),
+    [("<&-", "Standard input is closed"), (">&-", "Standard output is closed")],
+)
+def test_closed_streams(tmp_path, closed, said):
+    shell = f"{sys.executable} -m pipelines translate {tmp_path} {closed}"
+    done = subprocess.run(
+        ["sh", "-c", shell],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 2
+    [line] = done.stderr.strip().splitlines()
+    assert line.startswith("Error: ") and said in line
+
+
+def test_without_what_commands_need(monkeypatch, capsys):
+    """As `pip install keras-attention` leaves it."""
+    monkeypatch.setitem(sys.modules, "typer", None)
+    monkeypatch.delitem(sys.modules, "pipelines.cli", raising=False)
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    assert "pip install 'keras-attention[all]'" in capsys.readouterr().err
+
+
+def test_text_that_a_terminal_cannot_show(monkeypatch):
+    output = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr("sys.stdout", output)
+    show_line("é \udcff")
+    assert output.buffer.getvalue() == "é ?\n".encode()

@@ -4,7 +4,10 @@ import shutil
 
 import pytest
 
-from pipelines.cli import export_settings, run_command
+from export.errors import VerificationError
+from export.report import Agreement, Difference, Report
+from export.saved_model import version_folder
+from pipelines.cli import export_run, export_settings, run_command
 from tests.pipelines.tiny_run import make_run
 
 
@@ -36,6 +39,50 @@ def test_export_to_where_something_else_is(trained, tmp_path, errors):
     line = errors("export", folder / "run", "--format", "litert", "--out", mine)
     assert "exists and is not such an export" in line
     assert mine.read_text() == "mine"
+
+
+def test_a_failed_verification_says_where_to_look(
+    tmp_path, errors, monkeypatch
+):
+    run = make_run(tmp_path)
+    agreement = Agreement("batch size 16", 3, 1, 1, 0.5, 0.5, 0.995)
+    differing = Difference("batch size 16", "un", "one", "two", 3.0, False)
+    report = Report(
+        *("litert", "/staged/m", 1, "none"),
+        *([agreement], [differing]),
+        latency_ms={},
+        modules=[],
+        source_lengths=(1, 2),
+    )
+    error = VerificationError("It answers otherwise.", "Try again.", report)
+
+    def disagree(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr("export.exporters.export_model", disagree)
+    monkeypatch.setattr("pipelines.commands.options.load_run", lambda _: run)
+    line = errors("export", tmp_path, "--format", "litert")
+    place = tmp_path / "export" / "litert.report.failed.md"
+    assert f"It answers otherwise. What differs stands in {place}. Try" in line
+    text = place.read_text("utf-8")
+    assert "model 'one', artifact 'two'" in text and "staged" not in text
+
+
+def test_a_name_that_is_a_number_is_no_version(tmp_path, monkeypatch):
+    run = make_run(tmp_path, "name=2024")
+    places = []
+
+    class Exported(Exception):
+        pass
+
+    def exported(format, model, path, **options):
+        places.append(version_folder(path))
+        raise Exported
+
+    monkeypatch.setattr("export.exporters.export_model", exported)
+    with pytest.raises(Exported):
+        export_run(run, "saved_model")
+    assert places == [tmp_path / "export" / "2024" / "1"]
 
 
 def test_quantizations_that_are_not_offered(tmp_path, errors):
