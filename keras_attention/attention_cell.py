@@ -6,7 +6,12 @@ import keras
 from keras import ops
 
 from keras_attention import recurrent_cells
-from keras_attention.cell_checks import check_cell, check_dtypes, check_effect
+from keras_attention.cell_checks import (
+    check_cell,
+    check_dtypes,
+    check_effect,
+    check_reward,
+)
 from keras_attention.cell_steps import CellSteps
 from keras_attention.memories import Memories
 from keras_attention.piece import PACKAGE
@@ -74,7 +79,8 @@ class AttentionCell(CellSteps, keras.layers.Layer):
             which at every step is a waste.
         memory_mask: boolean `(batch, source_len)`, `True` = attend; a list
             where `memory` is one.
-        training: whether dropout is on.
+        training: whether dropout is on. A single step adds no loss of an
+            attention (coverage): an `AttentionRNN` does.
         return_attention_scores: also return the alignments.
 
     Returns:
@@ -90,8 +96,9 @@ class AttentionCell(CellSteps, keras.layers.Layer):
     Raises:
         ValueError: on an unknown `attend`, a `units` that is neither a
             positive integer nor a layer, something that is no attention
-            layer, arguments that would have no effect, or a call without a
-            memory.
+            layer, arguments that would have no effect, a call without a
+            memory, or one in training with an attention that learns from a
+            reward.
 
     Example:
 
@@ -257,6 +264,8 @@ class AttentionCell(CellSteps, keras.layers.Layer):
         training=False,
         return_attention_scores=False,
     ):
+        if training:
+            check_reward(self.attentions)
         memories = self.memories(memory, keys, memory_mask)
         output, step = self.step(
             self.project_inputs(inputs), states, memories, training

@@ -55,11 +55,11 @@ class AttentionRNN(keras.layers.Layer):
         states.
 
     Masking:
-        Masked memory is never looked at, whatever it holds. A mask of the
-        inputs is passed on, but does not hold the states: targets are padded
-        on the right, where nothing after them counts. So the states that
-        `return_state` returns are those after the padding. A loss of the
-        attention (coverage) leaves masked steps out.
+        Masked memory is never looked at, whatever it holds. The mask that
+        Keras carries with the inputs is passed on, but does not hold the
+        states: targets are padded on the right, where nothing after them
+        counts. So the states that `return_state` returns are those after the
+        padding. A loss of the attention (coverage) leaves masked steps out.
 
     Raises:
         ValueError: if `cell` is not an `AttentionCell`, or on an initial
@@ -162,6 +162,8 @@ class AttentionRNN(keras.layers.Layer):
                 f"{tuple(inputs.shape)}. Ids go through a "
                 "keras.layers.Embedding first."
             )
+        # Keras leaves integers as they are.
+        inputs = ops.cast(inputs, self.compute_dtype)
         if inputs_mask is not None:
             inputs_mask = ops.cast(inputs_mask, "bool")
         cell = self.cell

@@ -24,6 +24,9 @@ from keras_attention.look import Look
 from keras_attention.past import FIELDS, RECURRENT, Past
 from keras_attention.registry import check_seed
 
+# Keeps the seed of dropout apart from others of the same number.
+DROPOUT_SEED = 1_000_003
+
 
 class BaseAttention(keras.layers.Layer):
     """A score, a window and a normaliser; see `Attention` for the arguments.
@@ -53,8 +56,10 @@ class BaseAttention(keras.layers.Layer):
             piece.dtype_policy = self.dtype_policy
         self.dropout = dropout
         self.seed = seed
+        # A normaliser of the same seed must not draw the same numbers.
+        own_seed = None if seed is None else (seed + DROPOUT_SEED) % 2**32
         self.seed_generator = (
-            keras.random.SeedGenerator(seed) if dropout else None
+            keras.random.SeedGenerator(own_seed) if dropout else None
         )
         self.supports_masking = True
 

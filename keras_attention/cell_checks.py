@@ -68,6 +68,22 @@ def check_effect(
         )
 
 
+def check_reward(attentions):
+    """Raises a ValueError if an attention would learn nothing in a call.
+
+    What it notes at a step reaches a loss through an `AttentionRNN`.
+    """
+    for attention in attentions:
+        for piece in attention.pieces:
+            if piece.needs_reward:
+                raise ValueError(
+                    f"{type(piece).__name__} learns from a reward, which no "
+                    "single step of an AttentionCell has: train it in an "
+                    "AttentionRNN, in a keras_attention.EncoderDecoder or a "
+                    "model with keras_attention.RewardMixin."
+                )
+
+
 def check_dtypes(owner, parts):
     """Raises a ValueError unless all parts compute in the owner's dtype."""
     for part in parts:

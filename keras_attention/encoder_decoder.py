@@ -21,6 +21,8 @@ from keras_attention.scheduled_sampling import ScheduledSampling
 from keras_attention.tied_output import TiedOutput, check_widths
 
 TIED = "tied"
+# In a config: the target's embedding is the source's.
+SHARED = "source_embedding"
 
 
 class Memory(NamedTuple):
@@ -71,9 +73,13 @@ class EncoderDecoder(RewardMixin, keras.Model):
             `None`. One with `mask_zero=True` in it makes the mask of the
             source.
         target_embedding: a layer applied to the decoder's inputs, or `None`.
+            Its mask does not reach the loss: say by `sample_weight`, or the
+            loss's `ignore_class`, which labels are padding.
         output_layer: a layer applied to the decoder's outputs, or `None`;
             `"tied"` makes logits with the table of `target_embedding` (see
-            `TiedOutput`), whose width the outputs must have.
+            `TiedOutput`), whose width the outputs must have. For the searches
+            it must make logits, no probabilities: leave out a softmax, and
+            compile with a loss with `from_logits=True`.
         bridge: a layer from the list of encoder states to the list of
             decoder states; `None` makes a `Bridge`.
         dropout: share dropped in training, in `[0, 1)`, from the embedded
@@ -284,7 +290,10 @@ class EncoderDecoder(RewardMixin, keras.Model):
             mask = ops.cast(mask, "bool")
             options = {"mask": mask} if takes_mask(self.encoder) else {}
         value, states = self.encoder(embedded, training=training, **options)
-        if mask is not None:
+        if mask is None:
+            # That of an encoder that embeds, and carries it to its outputs.
+            mask = carried_mask(value)
+        else:
             # The memory may be shorter than the source. Where an encoder has
             # masks for all its outputs, the memory's comes first.
             mask = tree.flatten(self.encoder.compute_mask(embedded, mask))[0]
@@ -357,6 +366,9 @@ class EncoderDecoder(RewardMixin, keras.Model):
         }
         if isinstance(self.output_layer, TiedOutput):
             parts["output_layer"] = TIED
+        if self.source_embedding is self.target_embedding is not None:
+            # One layer, not two alike.
+            parts["target_embedding"] = SHARED
         return {
             **super().get_config(),
             **{
@@ -376,6 +388,8 @@ class EncoderDecoder(RewardMixin, keras.Model):
             else value
             for name, value in config.items()
         }
+        if config.get("target_embedding") == SHARED:
+            config["target_embedding"] = config["source_embedding"]
         return cls(**config)
 
 

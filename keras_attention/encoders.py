@@ -153,6 +153,8 @@ class RecurrentEncoder(keras.layers.Layer):
                 f"{tuple(inputs.shape)}. Ids go through a "
                 "keras.layers.Embedding first."
             )
+        # Keras leaves integers as they are.
+        inputs = ops.cast(inputs, self.compute_dtype)
         if mask is not None:
             mask = ops.cast(mask, "bool")
         # Masked steps are skipped, but their gradient must be finite too.

@@ -7,13 +7,13 @@ from typing import Any
 # Keras carries masks with tensors, and hands them only to the arguments of a
 # layer's `call`: there is no public way to ask for the mask of a tensor that
 # is made inside.
-from keras.src.backend import get_keras_mask
+from keras.src.backend import get_keras_mask, set_keras_mask
 
 # `keras.layers.RNN` passes nothing but inputs and states to its cell, and
 # `keras.ops.scan` fails under XLA in training.
 from keras.src.backend import rnn as keras_rnn
 
-__all__ = ["carried_mask", "keras_rnn"]
+__all__ = ["carried_mask", "get_keras_mask", "keras_rnn", "set_keras_mask"]
 
 
 def carried_mask(tensor: Any) -> Any:

@@ -33,8 +33,12 @@ _STATE = threading.local()
 
 
 def cells_of(cell):
-    """Returns the cells of a stack, first to last; of one cell, `[cell]`."""
-    if isinstance(cell, keras.layers.StackedRNNCells):
+    """Returns the cells of a stack, first to last; of one cell, `[cell]`.
+
+    A stack with a `call` of its own (residual, say) is one cell.
+    """
+    stack = keras.layers.StackedRNNCells
+    if isinstance(cell, stack) and type(cell).call is stack.call:
         return list(cell.cells)
     return [cell]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops, tree
 
+from keras_attention.private_keras import get_keras_mask, set_keras_mask
+
 
 class InseparableLoss(ValueError):
     """Says why a loss cannot be taken apart, and what to do about it."""
@@ -89,9 +91,9 @@ def _weights(loss, values, y_pred, sample_weight):
         )
     ones = ops.ones_like(values)
     # A loss may mask its values, as that with `ignore_class` does.
-    mask = getattr(values, "_keras_mask", None)
+    mask = get_keras_mask(values)
     if mask is not None:
-        ones._keras_mask = mask
+        set_keras_mask(ones, mask)
     weights, total = (
         _Given(ones, reduction, loss.dtype)(y_pred, y_pred, sample_weight)
         for reduction in ("none", loss.reduction)

@@ -52,6 +52,11 @@ class Search:
     """
 
     def __init__(self, start_token=1, end_token=2, rules=()):
+        if not 0 < end_token:
+            raise ValueError(
+                "`end_token` must be a positive integer: 0 is padding, which "
+                f"is never said. Received: end_token={end_token}."
+            )
         self.start_token = start_token
         self.end_token = end_token
         self.rules = [rules_module.get(rule) for rule in rules]

@@ -183,3 +183,122 @@ MEMORIES = numbers(BATCH, SOURCE, MEMORY)
 def test_errors_say_what_was_expected(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+class Reader(keras.layers.Layer):
+    """An encoder that embeds: Keras carries its mask to its outputs."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.table = keras.layers.Embedding(9, QUERY, mask_zero=True)
+        self.recurrent = keras.layers.GRU(
+            QUERY, return_sequences=True, return_state=True
+        )
+
+    def call(self, ids):
+        memory, state = self.recurrent(self.table(ids))
+        return memory, [state]
+
+
+def test_an_encoder_that_embeds_masks_its_padding():
+    model = ka.EncoderDecoder(
+        Reader(),
+        decoder(),
+        target_embedding=keras.layers.Embedding(9, 13),
+    )
+    source = np.array([[1, 2, 3, 0, 0], [4, 5, 6, 7, 8]])
+    target = np.array([[1, 2, 3], [4, 5, 6]])
+    outputs, alignments = model(
+        {"source": source, "target": target}, return_attention_scores=True
+    )
+    alignments = numpy(alignments)
+    assert (alignments[0, :, 3:] == 0).all() and (alignments[1] > 0).all()
+    alone = model({"source": source[:1, :3], "target": target[:1]})
+    np.testing.assert_allclose(numpy(outputs)[:1], numpy(alone), atol=1e-5)
+    memory, _ = model.encode(source)
+    np.testing.assert_array_equal(numpy(memory.mask), source != 0)
+
+
+def test_one_embedding_for_both_sides_stays_one():
+    table = keras.layers.Embedding(9, QUERY)
+    model = ka.EncoderDecoder(
+        ka.RecurrentEncoder(QUERY),
+        decoder(),
+        source_embedding=table,
+        target_embedding=table,
+    )
+    again = ka.EncoderDecoder.from_config(model.get_config())
+    assert again.source_embedding is again.target_embedding
+    again = keras.models.clone_model(model)
+    assert again.source_embedding is again.target_embedding
+    apart = ka.EncoderDecoder(
+        ka.RecurrentEncoder(QUERY),
+        decoder(),
+        source_embedding=table,
+        target_embedding=keras.layers.Embedding(9, QUERY),
+    )
+    again = ka.EncoderDecoder.from_config(apart.get_config())
+    assert again.source_embedding is not again.target_embedding
+
+
+@pytest.mark.parametrize("estimator", ["straight_through", "gumbel"])
+def test_dropout_and_noise_of_one_seed_are_independent(estimator):
+    layer = ka.HardAttention(estimator, score="dot", dropout=0.5, seed=5)
+    drawn = layer.draw((20, 20, 10), training=True)
+    chosen = numpy(drawn["normalizer"]).argmax(-1)[..., None]
+    kept = np.take_along_axis(numpy(drawn["dropout"]), chosen, -1) > 0
+    # Half of 400, give or take four standard deviations.
+    assert 160 < kept.sum() < 240
+
+
+def test_whole_numbers_are_read_as_floats():
+    encoder, inputs = ka.RecurrentEncoder(QUERY), np.arange(30) % 3
+    inputs = inputs.reshape(2, 5, 3)
+    memory, states = encoder(inputs)
+    expected, _ = encoder(inputs.astype("float32"))
+    np.testing.assert_allclose(numpy(memory), numpy(expected), atol=1e-6)
+    assert np.abs(numpy(memory)[0, 0] - numpy(memory)[0, 1]).max() > 1e-3
+    layer = decoder()
+    found = layer(inputs, memory=memory)
+    expected = layer(inputs.astype("float32"), memory=memory)
+    np.testing.assert_allclose(numpy(found), numpy(expected), atol=1e-6)
+
+
+class Residual(keras.layers.StackedRNNCells):
+    """Adds its inputs to its outputs."""
+
+    def call(self, inputs, states, training=False, **kwargs):
+        outputs, states = super().call(inputs, states, training, **kwargs)
+        return outputs + inputs, states
+
+
+def test_a_stack_with_a_call_of_its_own_is_called():
+    cells = [keras.layers.GRUCell(13), keras.layers.LSTMCell(13)]
+    stack = Residual(cells)
+    cell = ka.AttentionCell(stack, ka.AdditiveAttention(11), attend="after")
+    layer = ka.AttentionRNN(cell, return_state=True)
+    inputs, memory = numbers(BATCH, TARGET, 13), numbers(BATCH, SOURCE, MEMORY)
+    outputs, states = layer(inputs, memory=memory)
+    expected = keras.layers.RNN(stack, return_sequences=True)(inputs)
+    np.testing.assert_allclose(
+        numpy(outputs)[..., :13], numpy(expected), atol=1e-5
+    )
+    assert [tuple(one.shape) for one in states] == [(BATCH, 13)] * 3
+
+
+def test_a_single_step_has_no_reward():
+    attention = ka.HardAttention("reinforce", score="dot")
+    cell = ka.AttentionCell(
+        keras.layers.GRUCell(MEMORY), attention, attend="after"
+    )
+    memory = ops.convert_to_tensor(numbers(BATCH, SOURCE, MEMORY))
+    states = cell.get_initial_state(BATCH, memory=memory)
+    inputs = numbers(BATCH, 3)
+    cell(inputs, states, memory=memory)
+    with pytest.raises(ValueError, match="train it in an AttentionRNN"):
+        cell(inputs, states, memory=memory, training=True)
+
+
+def test_what_is_never_said_ends_nothing():
+    with pytest.raises(ValueError, match="`end_token` must be a positive"):
+        ka.search.GreedySearch(end_token=0)

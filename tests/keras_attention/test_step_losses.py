@@ -74,6 +74,29 @@ def test_the_parts_make_the_whole(kind, loss, weighted, masked):
     assert losses.std() > 0
 
 
+class PaddingWeighed(keras.Model):
+    """Its loss is large where padding counts in the parts of the loss."""
+
+    def compute_loss(self, x, y, y_pred, sample_weight=None, training=True):
+        whole = super().compute_loss(
+            x, y, y_pred, sample_weight, training=training
+        )
+        _, weights = split_loss(self, y, y_pred, sample_weight)
+        is_padding = keras.ops.cast(keras.ops.equal(y, 0), "float32")
+        return whole + 100.0 * keras.ops.sum(weights * is_padding)
+
+
+def test_a_loss_that_masks_is_taken_apart_where_it_is_traced():
+    """As in `fit`, where tensors may take no attributes."""
+    y, y_pred = data("ids")
+    loss = SPARSE(from_logits=True, ignore_class=0)
+    logits = keras.Input((TARGET, CLASSES))
+    model = PaddingWeighed(logits, keras.layers.Identity()(logits))
+    model.compile("sgd", loss)  # On JAX this is traced, and compiled.
+    found = model.evaluate(y_pred, y, batch_size=BATCH, verbose=0)
+    assert found == pytest.approx(float(loss(y, y_pred)), rel=1e-5)
+
+
 def test_one_loss_an_example():
     model = keras.Sequential([keras.Input((1,))])
     model.compile("sgd", "mse")
