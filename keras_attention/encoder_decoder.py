@@ -13,6 +13,7 @@ from keras_attention.attention_rnn import AttentionRNN
 from keras_attention.bridge import Bridge
 from keras_attention.encoders import SequenceDropout
 from keras_attention.memories import check_memory_mask
+from keras_attention.model_inputs import check_inputs, known_shape
 from keras_attention.piece import PACKAGE
 from keras_attention.private_keras import carried_mask
 from keras_attention.registry import is_number
@@ -193,7 +194,7 @@ class EncoderDecoder(RewardMixin, keras.Model):
         self.scheduled_sampling = scheduled_sampling
 
     def call(self, inputs, training=False, return_attention_scores=False):
-        _check_inputs(inputs)
+        check_inputs(inputs)
         memory, states = self._encode(
             inputs["source"], inputs.get("source_mask"), training
         )
@@ -324,7 +325,9 @@ class EncoderDecoder(RewardMixin, keras.Model):
         value, mask = memory
         target = ops.cast(target, self.decoder.cell.compute_dtype)
         if not self.decoder.built:
-            self.decoder.build(_known(target.shape), _known(value.shape))
+            self.decoder.build(
+                known_shape(target.shape), known_shape(value.shape)
+            )
 
         def output_of(decoded):
             decoded = self.dropout_layers[3](decoded, training=training)
@@ -393,22 +396,5 @@ class EncoderDecoder(RewardMixin, keras.Model):
         return cls(**config)
 
 
-def _known(shape):
-    """Returns a shape that can be saved: where JAX traces, sizes are not."""
-    return tuple(size if isinstance(size, int) else None for size in shape)
-
-
 def _embed(embedding, inputs):
     return inputs if embedding is None else embedding(inputs)
-
-
-def _check_inputs(inputs):
-    known = {"source", "target", "source_mask"}
-    names = set(inputs) if isinstance(inputs, dict) else set()
-    if not {"source", "target"} <= names or names - known:
-        given = sorted(names) if names else type(inputs).__name__
-        raise ValueError(
-            'EncoderDecoder must be called on a dictionary {"source": ..., '
-            '"target": ...}, and "source_mask" if there is one; the target is '
-            f"the decoder's input. Received: {given}."
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -95,20 +96,19 @@ def _train_in(
     extra_callbacks: list[Any],
 ) -> None:
     """Trains in a folder that has its recipe and its vocabularies."""
+    say = functools.partial(console.print, highlight=False, soft_wrap=True)
     corpus, validation_corpus = corpora
     task = tasks.get(recipe.task)
     train_batches = task.batches(recipe, corpus, *tokenizers)
     validation = task.batches(
         recipe, validation_corpus, *tokenizers, train_batches
     )
-    console.print(train_batches.report(), highlight=False, soft_wrap=True)
+    say(train_batches.report())
     if validation.num_dropped:
-        console.print(
+        say(
             f"{validation.name}: {validation.num_dropped:,} of "
             f"{validation.num_dropped + validation.num_pairs:,} pairs are too "
-            "long and have no part in the validation perplexity.",
-            highlight=False,
-            soft_wrap=True,
+            "long and have no part in the validation perplexity."
         )
 
     if (folder / LAST).exists():
@@ -121,16 +121,14 @@ def _train_in(
                 "from random weights, or train in a new folder.",
             )
         _reopen(progress, recipe)
-        console.print(
-            _standing(progress, recipe), highlight=False, soft_wrap=True
-        )
+        say(_standing(progress, recipe))
         said = _compare_data(progress, train_batches)
         if said and not progress.finished:
-            console.print(said, highlight=False, soft_wrap=True)
+            say(said)
     else:
         said = _put_aside(folder)
         if said:
-            console.print(said, highlight=False, soft_wrap=True)
+            say(said)
         # Again: the first weights are the same whether the tokenizers were
         # trained just now, or by a training that was killed early.
         keras.utils.set_random_seed(recipe.training.seed)
@@ -152,12 +150,10 @@ def _train_in(
             console,
             extra_callbacks,
         )
-    console.print(
+    say(
         f"Training ended: {progress.finished}, after "
         f"{progress.seconds / 60:.1f} minutes.{_best(progress)} The run is in "
-        f"{folder}.",
-        highlight=False,
-        soft_wrap=True,
+        f"{folder}."
     )
 
 

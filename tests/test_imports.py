@@ -28,6 +28,7 @@ LAYERS = (
     {
         "attend_in_turn",
         "attention_inputs",
+        "model_inputs",
         "attention_vectors",
         "diagnostics",
         "layer_norm_cells",

@@ -137,39 +137,6 @@ def are_short(
     )
 
 
-def filter_by_length(max_source_len: int, max_target_len: int) -> Transform:
-    """Drops pairs of which a side is too long.
-
-    Args:
-        max_source_len: Most tokens of a source, the end token included.
-        max_target_len: Most tokens of a target, the end token included.
-
-    Returns:
-        (ragged (chunk, None), ragged (chunk, None)) -> the same with fewer
-        rows.
-
-    Example:
-
-    >>> rows = tf.ragged.constant([[5, 6, 2], [5, 2]], dtype=tf.int32)
-    >>> dataset = tf.data.Dataset.from_tensors((rows, rows))
-    >>> [source] = [s for s, _ in dataset.apply(filter_by_length(2, 9))]
-    >>> source.to_list()
-    [[5, 2]]
-    """
-
-    def keep_short(source: Any, target: Any) -> tuple[Any, Any]:
-        keep = are_short(source, target, max_source_len, max_target_len)
-        return (
-            tf.ragged.boolean_mask(source, keep),
-            tf.ragged.boolean_mask(target, keep),
-        )
-
-    def transform(dataset: tf.data.Dataset) -> tf.data.Dataset:
-        return dataset.map(keep_short)
-
-    return transform
-
-
 def bucket_by_length(
     source_lengths: Sequence[int] | np.ndarray,
     target_lengths: Sequence[int] | np.ndarray,
