@@ -164,6 +164,11 @@ class Reference:
         own, other = (self._rank(sentence, t) for t in (expected, found))
         return own - other
 
+    def num_tokens(self, sentence: str) -> int:
+        """Counts the tokens of a source that is not cut, its end included."""
+        [ids] = self._ids(self._source_tokenizer, [sentence], None)
+        return len(ids)
+
     def source_lengths(self, sentences: Sequence[str]) -> tuple[int, int]:
         """Returns the fewest and the most tokens of the sentences."""
         lengths = np.count_nonzero(self._source_ids(sentences), axis=1)
@@ -247,14 +252,15 @@ class Reference:
         return _padded(ids)
 
     def _ids(
-        self, tokenizer: Any, sentences: Sequence[str], max_len: int
+        self, tokenizer: Any, sentences: Sequence[str], max_len: int | None
     ) -> list[list[int]]:
         """Ids of each sentence, cut and ended; none of a blank one."""
         import tensorflow as tf
 
         rows = tokenizer.tokenize(tf.constant(list(sentences))).to_list()
+        longest = None if max_len is None else max_len - 1
         return [
-            [*row[: max_len - 1], END] if row and sentence.strip() else []
+            [*row[:longest], END] if row and sentence.strip() else []
             for row, sentence in zip(rows, sentences, strict=True)
         ]
 

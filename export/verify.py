@@ -79,7 +79,10 @@ def verify(
     All sentences are translated greedily in batches of 16; then 50 of them,
     of all lengths: one by one, once more in batches (a second call), by beam
     search (all n best), by a greedy search over `encode` and `decode_step`,
-    and, by a SavedModel, scored with the model's answers as targets.
+    and, by a SavedModel, scored with the model's answers as targets. At last
+    come sentences that are joined to fill each size an artifact has, and to
+    more than `settings.max_source_len` tokens, which are cut: of those half
+    must agree, as no model has learned from such.
 
     An answer agrees if its tokens and text are the model's, and its score and
     alignments within the quantisation's tolerance. Where the model itself
@@ -155,7 +158,7 @@ def verify(
                     check.sentences,
                     [best for best, *_ in one.found],
                     settings,
-                    check.key == "beam",
+                    check.searches,
                     BATCH_SIZE,
                 )
                 agreement = dataclasses.replace(

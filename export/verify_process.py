@@ -47,6 +47,9 @@ def run_checks(
             "checks": keys,
             "sentences": sentences,
             "few": few.sentences,
+            "long": next(
+                (one.sentences for one in checks if one.key == "long"), []
+            ),
             "targets": [answer.text for [answer] in few.expected],
             "batch_size": BATCH_SIZE,
             "threads": threads,

@@ -25,7 +25,8 @@ def main(arguments: Sequence[str]) -> int:
     """Answers a request.
 
     The request has `checks` (names), `sentences`, `few` (some of them),
-    `targets` (one for each of the few), `batch_size` and `threads`.
+    `targets` (one for each of the few), `long` (longer ones), `batch_size`
+    and `threads`.
 
     Args:
         arguments: Format, artifact, request file, result file.
@@ -44,6 +45,8 @@ def main(arguments: Sequence[str]) -> int:
         "beam": lambda: runner.beam(few, size),
         "steps": lambda: runner.steps(few, size),
         "score": lambda: runner.score(few, request["targets"], size),
+        "long": lambda: runner.greedy(request["long"], size),
+        "long_beam": lambda: runner.beam(request["long"], size),
     }
     arrays: dict[str, Any] = {}
     for name in request["checks"]:

@@ -12,7 +12,15 @@ from export.errors import ExportError
 from export.fresh_process import run_module
 from export.reference import Reference
 from export.score_errors import mean_score_error
-from export.verify_checks import NUM_FEW, Check, few_of
+from export.verify_checks import (
+    BATCH_SIZE,
+    NUM_FEW,
+    Check,
+    checks_of,
+    comparisons,
+    few_of,
+    long_sources,
+)
 from export.verify_process import refuse_modules
 from export.verify_steps import greedy_by_steps
 from tests.export import tiny
@@ -168,6 +176,42 @@ def test_the_few_are_of_all_lengths(count):
     lengths = sorted(map(len, sentences))
     chosen = sorted(len(sentences[i]) for i in rows)
     assert (chosen[0], chosen[-1]) == (lengths[0], lengths[-1])
+
+
+@pytest.mark.parametrize(
+    "longest, sizes", [(13, [13]), (32, [16, 32]), (40, [16, 32, 40])]
+)
+def test_long_sources_fill_every_size(reference, longest, sizes):
+    *filling, too_long = long_sources(reference, tiny.SENTENCES, longest)
+    assert [reference.num_tokens(one) for one in filling] == sizes
+    assert reference.num_tokens(too_long) > longest
+    assert all(too_long.startswith(one) for one in filling)
+    assert too_long.startswith("le chat dort bonjour je ne")
+
+
+def test_blank_sentences_make_no_long_sources(reference):
+    assert long_sources(reference, ["", "  "], 13) == []
+    checks = checks_of("litert", reference, ["", " "], tiny.SETTINGS)
+    assert [one.key for one in checks] == [
+        "greedy", "one", "again", "steps", "beam",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("quantize", ["none", "int8"])
+def test_half_of_the_long_sources_must_agree(reference, quantize):
+    settings = dataclasses.replace(tiny.SETTINGS, quantize=quantize)
+    checks = checks_of("litert", reference, tiny.SENTENCES, settings)
+    long, beam = (one for one in checks if one.key.startswith("long"))
+    assert len(long.sentences) == len(long.expected) == 2
+    own = reference.greedy(long.sentences, BATCH_SIZE)
+    [compared] = comparisons(long, own, settings, 0.995)
+    assert compared.threshold == 0.5
+    assert [len(several) for several in beam.expected] == [3, 3]
+    first, *rest = comparisons(beam, beam.expected, settings, 0.995)
+    assert first.threshold == 0.5 and len(rest) == (quantize == "none")
+    assert all(one.threshold == 0.5 for one in rest)
+    [compared] = comparisons(long, own, settings, 0.3)
+    assert compared.threshold == 0.3
 
 
 def test_packages_that_an_artifact_must_do_without():
