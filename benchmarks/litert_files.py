@@ -8,8 +8,8 @@ Exports the run with every quantisation, without comparing it with the model
 (the export command does that), and translates the test set with each file on
 one thread. Size: of the model in the file; the tokenizers behind it are the
 same in all. Time: per sentence at batch size 1, all files in turn in one
-process, the median. Start: a new process, from its start to its first
-translation, and the largest resident memory it had by then (Linux).
+process, the median. Start: in a new process, from after Python's own start to
+the first translation, and the largest resident memory it had by then (Linux).
 """
 
 from __future__ import annotations

@@ -223,7 +223,8 @@ def parse(argv):
         help="tiny models on little data, to try the command",
     )
     arguments = parser.parse_args(argv)
-    if arguments.quick and arguments.out == ROOT / "docs" / "results":
+    published = ROOT / "docs" / "results"
+    if arguments.quick and arguments.out.resolve() == published:
         parser.error("--quick measures nothing: give it --out DIR, too.")
     return arguments
 

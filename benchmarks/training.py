@@ -104,6 +104,9 @@ def run_score(score, epochs, folder, sizes, arguments):
                 rows[side.name]["tokens"].append(tokens)
                 rows[side.name]["losses"].append(answer["loss"])
                 print(f"{side.name}: {tokens:,.0f} tokens/s", file=sys.stderr)
+            for side in sides:
+                # Before `rates`, which takes some memory itself.
+                rows[side.name].setdefault("memory", side.memory())
             if sides[0].name == OURS:
                 rates.append(sides[0].ask(rates=0))
             sides = (
@@ -111,8 +114,6 @@ def run_score(score, epochs, folder, sizes, arguments):
                 if len(sides) < 2
                 else [sides[0], *sides[2:], sides[1]]
             )
-        for side in sides:
-            rows[side.name]["memory"] = side.memory()
     finally:
         for side in sides:
             side.close()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 import pathlib
 from collections.abc import Sequence
@@ -131,12 +132,16 @@ class Report:
         return [one for one in self.agreements if not one.passed]
 
     def to_json(self) -> dict[str, Any]:
-        """Returns a dictionary that JSON can hold."""
+        """Returns a dictionary that JSON can hold.
+
+        `None` stands for what is infinite (the gap of two answers one of which
+        is the other's beginning) or not a number.
+        """
         values = dataclasses.asdict(self)
         values["identical_share"] = self.identical_share
         values["agreeing_share"] = self.agreeing_share
         values["failed"] = [one.check for one in self.failed]
-        return json.loads(json.dumps(values))
+        return _finite(json.loads(json.dumps(values)))
 
     def to_line(self) -> str:
         """Returns one line for a terminal."""
@@ -210,7 +215,9 @@ class Report:
         Raises:
             ExportError: If they cannot be written.
         """
-        text = json.dumps(self.to_json(), indent=2, ensure_ascii=False)
+        text = json.dumps(
+            self.to_json(), indent=2, ensure_ascii=False, allow_nan=False
+        )
         contents = {".json": f"{text}\n", ".md": self.to_markdown()}
         files = []
         for suffix, content in contents.items():
@@ -220,3 +227,14 @@ class Report:
                 staging.write_bytes(content.encode("utf-8", "replace"))
             files.append(file)
         return files
+
+
+def _finite(value: Any) -> Any:
+    """The same with `None` for numbers that JSON has no name for."""
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_finite(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

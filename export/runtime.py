@@ -37,10 +37,10 @@ class Translator:
 
     Args:
         path: A `.tflite` file that this package exported.
-        num_threads: CPU threads that the interpreter may use.
+        num_threads: CPU threads that the interpreter may use, 1 to 1,024.
 
     Raises:
-        ValueError: If `num_threads` is less than 1.
+        ValueError: If `num_threads` is none of these.
         ImportError: If ai-edge-litert or sentencepiece is missing.
         ExportError: If the file is missing, damaged, not an export of this
             package, or of another version.
@@ -56,9 +56,10 @@ class Translator:
     def __init__(
         self, path: str | os.PathLike[str], num_threads: int = 1
     ) -> None:
-        if num_threads < 1:
+        if not 1 <= num_threads <= 1024:
             raise ValueError(
-                f"`num_threads` must be at least 1. Received: {num_threads}."
+                "`num_threads` must be at least 1 and at most 1,024. "
+                f"Received: {num_threads}."
             )
         interpreter_module = _import_interpreter()
         package = read_package(pathlib.Path(path))

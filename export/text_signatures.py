@@ -4,6 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from export import vocabulary
 from export.compiled_search import answering
 from export.scoring import token_scores
 from export.settings import ExportSettings
@@ -188,7 +189,8 @@ def _tokenize(
     """
     # Bytes that are no UTF-8 become U+FFFD, as everywhere else.
     text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8")
-    blank = tf.strings.length(tf.strings.strip(text)) == 0
+    spaces = tf.strings.regex_replace(text, vocabulary.WHITE_SPACE, " ")
+    blank = tf.strings.length(tf.strings.strip(spaces)) == 0
     text = tf.where(blank, tf.constant(""), text)
     ids = tokenizer.tokenize(text)
     truncated = tf.cast(ids.row_lengths(), tf.int32) > max_len - 1

@@ -80,9 +80,10 @@ def verify(
     of all lengths: one by one, once more in batches (a second call), by beam
     search (all n best), by a greedy search over `encode` and `decode_step`,
     and, by a SavedModel, scored with the model's answers as targets. At last
-    come sentences that are joined to fill each size an artifact has, and to
-    more than `settings.max_source_len` tokens, which are cut: of those half
-    must agree, as no model has learned from such.
+    come sentences that are joined to sources of `settings.max_source_len`
+    tokens, of each smaller size that the artifact has, and to longer ones,
+    which are cut: of each kind half must agree, as no model has learned from
+    such.
 
     An answer agrees if its tokens and text are the model's, and its score and
     alignments within the quantisation's tolerance. Where the model itself
@@ -134,7 +135,7 @@ def verify(
     reference = Reference(model, *tokenizers, settings)
     checks = checks_of(format, reference, sentences, settings)
     path = pathlib.Path(path)
-    found, latency, modules = run_checks(format, path, checks, sentences)
+    found, latency, modules = run_checks(format, path, checks)
     refuse_modules(format, modules)
     agreements = []
     differences: list[Difference] = []
@@ -158,7 +159,7 @@ def verify(
                     check.sentences,
                     [best for best, *_ in one.found],
                     settings,
-                    check.searches,
+                    check.how == "beam",
                     BATCH_SIZE,
                 )
                 agreement = dataclasses.replace(

@@ -15,23 +15,33 @@ from export.settings import ExportSettings
 
 BATCH_SIZE = 16
 N_BEST_THRESHOLD = 0.9  # share of the sentences with the same n best
-LONG_THRESHOLD = 0.5  # of sources that no model has seen the like of
+NUM_LONG = 4  # long sources of each size
+LONG_THRESHOLD = 0.5  # no model has seen the like of them
 NUM_FEW = 50  # sentences of every check but the first, and for the latency
 
 
 class Check(NamedTuple):
-    """Something that an artifact is asked, and what the model says to it."""
+    """Something that an artifact is asked, and what the model says to it.
+
+    key: Names its answers.
+    name: Names it in a report.
+    sentences: The sources.
+    expected: The model's answers to each.
+    gap: Measures how near other answers are.
+    how: The runner's method that answers: `"greedy"`, `"beam"`, `"steps"` or
+        `"score"`.
+    batch_size: Sentences at once.
+    threshold: No larger share of the sentences must agree.
+    """
 
     key: str
     name: str
     sentences: list[str]
     expected: Sequence[Answers]
     gap: Gap
-
-    @property
-    def searches(self) -> bool:
-        """Whether a beam search answers: with several answers, ranked."""
-        return self.key in ("beam", "long_beam")
+    how: str = "greedy"
+    batch_size: int = BATCH_SIZE
+    threshold: float = 1.0
 
 
 def checks_of(
@@ -50,7 +60,7 @@ def checks_of(
 
     Returns:
         The checks; the first covers all sentences, the next a few of all
-        lengths, and those of long sources all sizes that an artifact has.
+        lengths, and the last ones long sources.
     """
     greedy = reference.greedy(sentences, BATCH_SIZE)
     rows = few_of(sentences)
@@ -60,31 +70,40 @@ def checks_of(
     beam = f"beam of {settings.beam_size}"
     checks = [
         Check("greedy", f"batch size {BATCH_SIZE}", sentences, greedy, gap),
-        Check("one", "batch size 1", few, own, gap),
+        Check("one", "batch size 1", few, own, gap, batch_size=1),
         Check("again", "second call", few, own, gap),
-        Check("steps", "encode and decode_step", few, own, gap),
-        Check("beam", beam, few, several, reference.beam_gap),
+        Check("steps", "encode and decode_step", few, own, gap, "steps"),
+        Check("beam", beam, few, several, reference.beam_gap, "beam"),
     ]
-    if long := long_sources(reference, sentences, settings.max_source_len):
-        sure = reference.greedy(long, BATCH_SIZE)
-        several = reference.beam(long, BATCH_SIZE)
-        checks += [
-            Check("long", "long sources", long, sure, gap),
-            Check(
-                "long_beam",
-                f"long sources, {beam}",
-                long,
-                several,
-                reference.beam_gap,
-            ),
-        ]
     if format == "litert_buckets":
         # It has no signatures for callers who search themselves.
         checks = [check for check in checks if check.key != "steps"]
     if format == "saved_model":
         targets = [answer.text for [answer] in own]
         scored = reference.scores(few, targets, BATCH_SIZE)
-        checks.append(Check("score", "score", few, scored, _no_gap))
+        checks.append(Check("score", "score", few, scored, _no_gap, "score"))
+    has_sizes = format == "litert_buckets" or settings.xla
+    long = long_sources(
+        reference, sentences, settings.max_source_len, has_sizes
+    )
+    for name, sources in long.items():
+        # One by one: those of a batch would share the largest one's size.
+        checks += [
+            Check(
+                f"{name}, {how}",
+                f"{name}, {how if how == 'greedy' else beam}",
+                sources,
+                answer(sources, BATCH_SIZE),
+                gap,
+                how,
+                1,
+                LONG_THRESHOLD,
+            )
+            for how, answer, gap in (
+                ("greedy", reference.greedy, reference.greedy_gap),
+                ("beam", reference.beam, reference.beam_gap),
+            )
+        ]
     return checks
 
 
@@ -114,9 +133,8 @@ def comparisons(
     Returns:
         One comparison, or two.
     """
-    if check.key.startswith("long"):
-        threshold = min(threshold, LONG_THRESHOLD)
-    if not check.searches:
+    threshold = min(threshold, check.threshold)
+    if check.how != "beam":
         return [Comparison(check.name, check.expected, found, threshold)]
     own, other = (
         [several[:1] for several in one] for one in (check.expected, found)
@@ -139,41 +157,57 @@ def few_of(sentences: Sequence[str]) -> list[int]:
 
 
 def long_sources(
-    reference: Any, sentences: Sequence[str], max_source_len: int
-) -> list[str]:
-    """Joins sentences to sources that fill each size an artifact has.
+    reference: Any,
+    sentences: Sequence[str],
+    max_source_len: int,
+    has_sizes: bool,
+) -> dict[str, list[str]]:
+    """Joins sentences to sources as long as are read, and longer ones.
 
-    Artifacts of fixed sizes have a program for each, most of which the
+    Artifacts of fixed sizes have a program for each size, most of which the
     sentences may never reach, and all artifacts cut what is too long.
 
     Args:
         reference: A `Reference`.
         sentences: The sentences to compare on.
         max_source_len: Tokens of a source that are read.
+        has_sizes: Whether the artifact has fixed sizes: each is filled.
 
     Returns:
-        A source for each bucket, which fills it as far as its tokens allow,
-        and one that is too long; none if all sentences are blank.
+        By their description, `NUM_LONG` sources that fill a size as far as
+        their tokens allow, for each size; and as many that are too long. None
+        if all sentences are blank.
     """
-    written = [one.strip() for one in sentences if one.strip()]
-    if not written or not reference.num_tokens(" ".join(written)):
-        return []
-    joined, repeated = "", itertools.cycle(written)
-    while reference.num_tokens(joined) <= max_source_len:
-        joined = f"{joined} {next(repeated)}".lstrip()
+    written = [one for one in sentences if reference.num_tokens(one)]
+    if not written:
+        return {}
+    joined = []
+    for number in range(NUM_LONG):
+        first = number * len(written) // NUM_LONG
+        text, others = "", itertools.cycle(written[first:] + written[:first])
+        while reference.num_tokens(text) <= max_source_len:
+            text = f"{text} {next(others).strip()}".lstrip()
+        joined.append(text)
 
-    def filling(size: int) -> str:
+    def filling(text: str, size: int) -> str:
         """The longest beginning that has no more tokens."""
-        lengths = range(len(joined) + 1)
-        return joined[
-            : bisect.bisect_right(
-                lengths, size, key=lambda n: reference.num_tokens(joined[:n])
-            )
-            - 1
-        ]
+        ends = range(len(text) + 1)
+        end = bisect.bisect_right(
+            ends, size, key=lambda end: reference.num_tokens(text[:end])
+        )
+        # Of subwords a longer beginning may have fewer tokens.
+        while reference.num_tokens(text[:end]) > size:
+            end -= 1
+        return text[:end]
 
-    sizes = fitting_buckets(BUCKETS, max_source_len)
-    return [*map(filling, sizes), joined]
+    sizes = [max_source_len]
+    if has_sizes:
+        sizes = fitting_buckets(BUCKETS, max_source_len)
+    sources = {
+        f"sources of {size} tokens": [filling(text, size) for text in joined]
+        for size in sizes
+    }
+    return {**sources, "sources that are cut": joined}
 
 
 def _no_gap(sentence: str, expected: np.ndarray, found: np.ndarray) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from export.answers import Answer, unpack
 from export.errors import ExportError
 from export.fresh_process import run_module
-from export.verify_checks import BATCH_SIZE, Check
+from export.verify_checks import Check
 
 THREADS = (1, 2)  # CPU threads that the latency is measured with
 
@@ -20,7 +20,6 @@ def run_checks(
     format: str,
     path: pathlib.Path,
     checks: Sequence[Check],
-    sentences: Sequence[str],
 ) -> tuple[dict[str, list[list[Answer]]], dict[str, float], list[str]]:
     """Runs an artifact elsewhere, in a process for each number of threads.
 
@@ -28,7 +27,6 @@ def run_checks(
         format: A key of `export.exporters.EXPORTERS`.
         path: The artifact.
         checks: What `checks_of` returned.
-        sentences: All the sentences.
 
     Returns:
         Answers by check, milliseconds by threads, and the modules imported.
@@ -42,16 +40,19 @@ def run_checks(
     modules: set[str] = set()
     for threads in THREADS:
         # All is checked once; the others only take the time.
-        keys = [] if found else [check.key for check in checks]
+        asked = [] if found else checks
         request = {
-            "checks": keys,
-            "sentences": sentences,
-            "few": few.sentences,
-            "long": next(
-                (one.sentences for one in checks if one.key == "long"), []
-            ),
+            "checks": [
+                {
+                    "key": check.key,
+                    "how": check.how,
+                    "sentences": check.sentences,
+                    "batch_size": check.batch_size,
+                }
+                for check in asked
+            ],
+            "timed": few.sentences,
             "targets": [answer.text for [answer] in few.expected],
-            "batch_size": BATCH_SIZE,
             "threads": threads,
         }
         with tempfile.TemporaryDirectory() as folder:
@@ -71,7 +72,9 @@ def run_checks(
                     f"{reason}."
                 )
             with np.load(result) as arrays:
-                found |= {key: unpack(arrays, key) for key in keys}
+                found |= {
+                    check.key: unpack(arrays, check.key) for check in asked
+                }
                 about = json.loads(str(arrays["about"]))
         name = f"{threads} thread{'s' if threads > 1 else ''}"
         latency[name] = about["latency_ms"]

@@ -24,9 +24,9 @@ Answering = Callable[[Sequence[str], int], list[list[Answer]]]
 def main(arguments: Sequence[str]) -> int:
     """Answers a request.
 
-    The request has `checks` (names), `sentences`, `few` (some of them),
-    `targets` (one for each of the few), `long` (longer ones), `batch_size`
-    and `threads`.
+    The request has `checks`, each with `key`, `how` (a method of the runner),
+    `sentences` and `batch_size`; `timed`, the sentences whose time is taken,
+    `targets` to score, one for each of these, and `threads`.
 
     Args:
         arguments: Format, artifact, request file, result file.
@@ -37,22 +37,14 @@ def main(arguments: Sequence[str]) -> int:
     kind, artifact, request_path, result_path = arguments
     request = json.loads(pathlib.Path(request_path).read_text("utf-8"))
     runner = _runner(kind)(artifact, request["threads"])
-    few, size = request["few"], request["batch_size"]
-    run: dict[str, Callable[[], list[list[Answer]]]] = {
-        "greedy": lambda: runner.greedy(request["sentences"], size),
-        "one": lambda: runner.greedy(few, 1),
-        "again": lambda: runner.greedy(few, size),
-        "beam": lambda: runner.beam(few, size),
-        "steps": lambda: runner.steps(few, size),
-        "score": lambda: runner.score(few, request["targets"], size),
-        "long": lambda: runner.greedy(request["long"], size),
-        "long_beam": lambda: runner.beam(request["long"], size),
-    }
     arrays: dict[str, Any] = {}
-    for name in request["checks"]:
-        arrays.update(pack(run[name](), name))
+    for check in request["checks"]:
+        sentences, size = check["sentences"], check["batch_size"]
+        targets = [request["targets"]] if check["how"] == "score" else []
+        answers = getattr(runner, check["how"])(sentences, *targets, size)
+        arrays.update(pack(answers, check["key"]))
     about = {
-        "latency_ms": median_ms(runner.greedy, few),
+        "latency_ms": median_ms(runner.greedy, request["timed"]),
         "modules": [name for name in WATCHED if name in sys.modules],
     }
     np.savez(result_path, about=np.array(json.dumps(about)), **arrays)

@@ -55,7 +55,9 @@ class Attention(BaseAttention):
     Masking:
         Masked source positions get an alignment of exactly zero. A target
         position that may see nothing, or whose own mask is off, gets a zero
-        context. The query's mask is passed on.
+        context. The query's mask is passed on. Attentions that remember their
+        earlier steps (monotonic, coverage, location-sensitive) count masked
+        target positions as steps: mask on the right only.
 
     Raises:
         ValueError: if `inputs` or `mask` are not lists of the right length,

@@ -73,11 +73,12 @@ def dropout_masks(cells, batch_size, training):
     Keras's cells keep their dropout masks until they are told to reset: left
     alone, they would draw them inside the loop and keep them for ever.
     """
-    dropping = []
-    for cell in cells if training else ():
-        for one in cells_of(cell):
-            if getattr(one, "get_dropout_mask", None) is not None:
-                dropping.append(one)
+    dropping = [
+        one
+        for cell in (cells if training else ())
+        for one in _cells_within(cell)
+        if getattr(one, "get_dropout_mask", None) is not None
+    ]
     for cell in dropping:
         dtype = cell.compute_dtype
         dim, units = cell.kernel.shape[0], cell.units
@@ -89,6 +90,13 @@ def dropout_masks(cells, batch_size, training):
         for cell in dropping:
             cell.reset_dropout_mask()
             cell.reset_recurrent_dropout_mask()
+
+
+def _cells_within(cell):
+    """All cells of a stack, whatever its `call` does with them."""
+    if not isinstance(cell, keras.layers.StackedRNNCells):
+        return [cell]
+    return [one for inner in cell.cells for one in _cells_within(inner)]
 
 
 @contextlib.contextmanager

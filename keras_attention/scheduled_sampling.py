@@ -80,6 +80,8 @@ class ScheduledSampling(keras.layers.Layer):
                 initializer="zeros",
                 dtype="float32",
                 trainable=False,
+                # In half precision a count would stop at 256 or 2,048.
+                autocast=False,
                 aggregation="only_first_replica",
             )
         self.built = True

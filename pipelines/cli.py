@@ -249,12 +249,23 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments == ["--version"]:
         return guarded(lambda: print(f"{PROGRAM} {version()}"))()
+    statuses: list[Any] = []
+
+    def run() -> None:
+        try:
+            status = app(
+                args=arguments or ["--help"],
+                prog_name=PROGRAM,
+                standalone_mode=False,
+            )
+        except SystemExit:
+            # Typer's answer to a reader of its help that has seen enough.
+            raise BrokenPipeError from None
+        statuses.append(status)
+
     try:
-        status = app(
-            args=arguments or ["--help"],
-            prog_name=PROGRAM,
-            standalone_mode=False,
-        )
+        # Help is printed by Click, and may meet a full disk, too.
+        failed = guarded(run)()
     except Exception as error:
         # Click's errors, wherever Typer has them from.
         explain = getattr(error, "format_message", None)
@@ -263,6 +274,7 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
         context = getattr(error, "ctx", None)
         path = context.command_path if context else PROGRAM
         return fail(f"{explain().rstrip('.')}. See `{path} --help`.")
+    status = failed or (statuses[0] if statuses else 0)
     return status if isinstance(status, int) else 0
 
 

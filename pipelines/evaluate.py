@@ -73,7 +73,7 @@ def evaluate(
     print(results.bleu)
     ```
     """
-    measures, corpus, earlier = _prepare(run, split, limit, scoring)
+    measures, corpus = _prepare(run, split, limit, scoring)
     results, translations = _evaluate(
         run,
         split,
@@ -95,7 +95,7 @@ def evaluate(
             run.folder / _answers_name(run, results, options, limit),
             "".join(f"{line}\n" for line in lines).encode(),
         )
-    write_results(run.folder, run.recipe.name, [results], earlier)
+    write_results(run.folder, run.recipe.name, [results])
     return results, translations
 
 
@@ -149,28 +149,28 @@ def compare_widths(
         UserError: As `evaluate`.
     """
     each = [dataclasses.replace(options, beam_size=size) for size in widths]
-    measures, corpus, earlier = _prepare(run, split, limit, scoring)
+    measures, corpus = _prepare(run, split, limit, scoring)
     asked = (measures, corpus)
     found = [
         _evaluate(run, split, asked, one, batch_size, False, progress)[0]
         for one in each
     ]
     # What `evaluate` found beside these stays.
-    fits = ("perplexity", "accuracy")
+    fits, earlier = ("perplexity", "accuracy"), read_results(run.folder)
     found = [
         dataclasses.replace(
             one, **{fit: earlier.get(one.key, {}).get(fit) for fit in fits}
         )
         for one in found
     ]
-    write_results(run.folder, run.recipe.name, found, earlier)
+    write_results(run.folder, run.recipe.name, found)
     return found
 
 
 def _prepare(
     run: Run, split: str, limit: int, scoring: Scoring
-) -> tuple[Measures, Corpus, dict[str, Any]]:
-    """Reads the corpus and the earlier results, before it takes minutes."""
+) -> tuple[Measures, Corpus]:
+    """Reads the corpus, and checks all it can before it takes minutes."""
     if split not in SPLITS:
         raise UserError(
             f"There is no split {split!r} of a corpus.",
@@ -189,7 +189,8 @@ def _prepare(
             f"Evaluate some of them: --limit {min(1000, len(whole))}.",
         )
     corpus = measures.first(whole, limit)
-    return measures, corpus, read_results(run.folder)
+    read_results(run.folder)
+    return measures, corpus
 
 
 def _evaluate(

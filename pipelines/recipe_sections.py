@@ -156,7 +156,7 @@ class DataRecipe:
         if self.folder.startswith(PACKAGE_PREFIX):
             folder = self.folder.removeprefix(PACKAGE_PREFIX)
             return Path(__file__).resolve().parent / folder / name
-        return Path(self.folder).expanduser() / name
+        return Path(self.folder).expanduser() / Path(name).expanduser()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -352,6 +352,6 @@ class MonitoringRecipe:
     embeddings: bool = setting(True, "show the embeddings, after the training")
     gold_alignments: str = setting(
         "",
-        "file beside that of data.validation with its links between words, "
-        "a line each such as 0-0 1-2 (none: no alignment error rate)",
+        "file in data.folder with the links between words of the validation "
+        "pairs, a line each such as 0-0 1-2 (none: no alignment error rate)",
     )

@@ -30,6 +30,9 @@ _LEAST = {
 }
 
 
+_LARGEST = 2**31 - 1  # an int32
+
+
 _DESCRIBED = (
     *("top_k", "top_p", "seed", "coverage_penalty", "min_length", "min_ratio"),
     *("max_length", "max_ratio", "no_repeat_ngram"),
@@ -146,6 +149,11 @@ Draw with --sample, or search for the best without it.
     def _check_ranges(self) -> None:
         for name, least in _LEAST.items():
             value = getattr(self, name)
+            if isinstance(value, int) and value > _LARGEST:
+                raise UserError(
+                    f"{_flag(name)} must be at most {_LARGEST:,}. "
+                    f"Received: {value}."
+                )
             # NaN is neither.
             if value is not None and not least <= value < float("inf"):
                 raise UserError(
@@ -207,6 +215,10 @@ Draw with --sample, or search for the best without it.
             parts = [f"sampling, temperature {resolved.temperature:g}"]
         elif resolved.beam_size == 1:
             parts = ["greedy"]
+            usual = recipe.search.length_penalty
+            if self.length_penalty not in (None, usual):
+                # It ranks nothing, but scores are divided by it.
+                parts.append(f"length penalty {self.length_penalty:g}")
         else:
             parts = [
                 f"beam {resolved.beam_size}",

@@ -43,8 +43,13 @@ def prepare_tensorflow() -> None:
 @contextlib.contextmanager
 def _without_errors_printed() -> Iterator[None]:
     """Keeps C++ code from printing while it has not read its log level."""
-    sys.stderr.flush()
-    kept = os.dup(2)
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+        kept = os.dup(2)
+    except OSError:  # It is closed, or leads nowhere.
+        yield
+        return
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 2)
@@ -149,6 +154,21 @@ def output_bytes() -> BinaryIO:
         )
     sys.stdout.flush()
     return sys.stdout.buffer
+
+
+def output_console() -> Any:
+    """A console of rich on standard output.
+
+    Where the reader has seen enough it raises `BrokenPipeError`, as other
+    output does; rich itself would end the process with an error.
+    """
+    from rich.console import Console
+
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return Output()
 
 
 @contextlib.contextmanager

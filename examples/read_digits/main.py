@@ -160,8 +160,12 @@ def main(arguments=None):
         )
         results[name] = result
     if options.picture:
-        drawn = {one: results[one] for one in PICTURED if one in results}
-        draw(test_strings, drawn, options.picture)
+        drawn = [one for one in PICTURED if one in results] or list(results)
+        draw(
+            test_strings,
+            {one: results[one] for one in drawn},
+            options.picture,
+        )
     return results
 
 

@@ -94,14 +94,18 @@ def masked_hardmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     """
     if scores.shape[-1] == 0:
         return scores  # nothing to choose from
+    dtype = keras.backend.standardize_dtype(scores.dtype)
+    scores = widened(scores)
     if mask is not None:
+        # Those that overflowed are no less than what is masked.
+        scores = ops.maximum(scores, -HIGH)
         scores = ops.where(mask, scores, lowest(scores))
     best = _first_best(scores)  # (..., 1)
     positions = ops.arange(ops.shape(scores)[-1], dtype="int32")
     chosen = ops.equal(ops.cast(best, "int32"), positions)
     if mask is not None:
         chosen = ops.logical_and(chosen, mask)
-    return ops.cast(chosen, scores.dtype)
+    return ops.cast(chosen, dtype)
 
 
 def _first_best(scores: Tensor) -> Tensor:

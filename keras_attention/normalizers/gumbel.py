@@ -88,6 +88,8 @@ class Gumbel(GumbelNoise, Normalizer):
                 initializer="zeros",
                 dtype="float32",
                 trainable=False,
+                # In half precision a count would stop at 256 or 2,048.
+                autocast=False,
                 aggregation="only_first_replica",
             )
         self.built = True

@@ -114,6 +114,7 @@ class Reinforce(GumbelNoise, Normalizer):
                 initializer="zeros",
                 dtype="float32",
                 trainable=False,
+                autocast=False,
                 aggregation="mean",
             )
         self.built = True

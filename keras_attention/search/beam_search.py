@@ -14,6 +14,7 @@ from keras_attention.search.required import (
 )
 from keras_attention.search.search import (
     IMPOSSIBLE,
+    LEAST_LOG_PROBABILITY,
     Search,
     make_request,
     repeat_rows,
@@ -114,7 +115,8 @@ class BeamSearch(Search):
                 known. `beam_size` hypotheses are kept for every number of
                 their tokens that have been said (Hokamp and Liu 2017), and
                 none ends before all have been. An answer that reaches its
-                limit first is cut off without them.
+                limit first, or to which the rules leave nothing else to
+                say, is cut off without them.
         """
         num_banks = 1
         if required is not None:
@@ -176,11 +178,12 @@ class BeamSearch(Search):
             allowed = self.allowed(progress, request)
             if required is not None:
                 met, all_said = tokens_met(required, progress)
-                allowed = ops.logical_and(
-                    allowed,
-                    ops.logical_or(ops.expand_dims(all_said, 1), is_no_end),
-                )
-            log_probability = ops.where(allowed, log_probability, IMPOSSIBLE)
+                allowed = _wait_for(all_said, allowed, is_no_end)
+            log_probability = ops.where(
+                allowed,
+                ops.maximum(log_probability, LEAST_LOG_PROBABILITY),
+                IMPOSSIBLE,
+            )
             log_probability = ops.where(
                 ops.expand_dims(ended, 2),
                 only_padding,
@@ -331,3 +334,20 @@ class BeamSearch(Search):
             ops.greater_equal(best_ended[:, -1], best_open),
             ops.less_equal(limits, now["time"]),
         )
+
+
+def _wait_for(all_said, allowed, is_no_end):
+    """What may be said until all required words have been: not the end.
+
+    Where the rules leave nothing else, the end after all.
+
+    Args:
+        all_said: boolean `(rows,)`.
+        allowed: boolean `(rows, vocabulary)`, by the rules.
+        is_no_end: boolean `(vocabulary,)`.
+    """
+    waiting = ops.logical_and(
+        allowed, ops.logical_or(ops.expand_dims(all_said, 1), is_no_end)
+    )
+    some = ops.any(waiting, axis=1, keepdims=True)
+    return ops.where(some, waiting, allowed)

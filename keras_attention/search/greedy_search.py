@@ -7,6 +7,7 @@ from keras import ops, tree
 from keras_attention.search.one_by_one import one_by_one
 from keras_attention.search.search import (
     IMPOSSIBLE,
+    LEAST_LOGIT,
     Search,
     make_request,
     row_limits,
@@ -46,6 +47,7 @@ class GreedySearch(Search):
             if not free:
                 progress = self.progress(said, time, request, logits.shape[-1])
                 allowed = self.allowed(progress, request)
+                logits = ops.maximum(ops.cast(logits, "float32"), LEAST_LOGIT)
                 logits = ops.where(allowed, logits, IMPOSSIBLE)
             # `top_k` where one would write `argmax`: LiteRT has it built in.
             # Padding, id 0, is no token: it is never said.

@@ -11,6 +11,7 @@ from keras_attention.search.one_by_one import one_by_one
 from keras_attention.search.random_bits import signed, uniform
 from keras_attention.search.search import (
     IMPOSSIBLE,
+    LEAST_LOGIT,
     Search,
     SearchResult,
     make_request,
@@ -162,7 +163,12 @@ class SamplingSearch(Search):
 
     def _choose(self, logits, allowed, drawn):
         """Returns the tokens that the numbers `drawn` `(rows,)` stand for."""
-        logits = ops.where(allowed, logits / self.temperature, IMPOSSIBLE)
+        logits = ops.maximum(ops.cast(logits, "float32"), LEAST_LOGIT)
+        logits = ops.where(allowed, logits, IMPOSSIBLE)
+        # The likeliest is at 0, which no temperature makes impossible.
+        logits = logits - ops.max(logits, axis=1, keepdims=True)
+        logits = ops.maximum(logits / self.temperature, LEAST_LOGIT)
+        logits = ops.where(allowed, logits, IMPOSSIBLE)
         vocabulary = logits.shape[-1]
         kept = min(self.top_k or vocabulary, vocabulary)
         # From the likeliest to the unlikeliest; of equals, the lowest id.

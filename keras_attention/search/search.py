@@ -10,6 +10,9 @@ from keras_attention.search import rules as rules_module
 from keras_attention.search.rules import ROUNDING, Progress
 
 IMPOSSIBLE = -1.0e9  # a log-probability that never wins, and is finite
+# What may be said is likelier than that, however little a model thinks of it.
+LEAST_LOGIT = -1.0e8
+LEAST_LOG_PROBABILITY = -1.0e5
 
 
 class SearchResult(NamedTuple):

@@ -9,7 +9,7 @@ from pipelines.commands import search as searching
 from pipelines.errors import UserError
 from pipelines.evaluation.measures import TOKENIZERS, Scoring
 from pipelines.search_options import SearchOptions
-from pipelines.terminal import progress_bar, say
+from pipelines.terminal import output_console, progress_bar, say
 
 Tokenize = Annotated[
     str,
@@ -64,8 +64,6 @@ def evaluate(
             f"--widths and {other} exclude each other.", "Leave one out."
         )
     run = options.load_run(folder)
-    from rich.console import Console
-
     from pipelines import evaluate as evaluating
     from pipelines.evaluation.results import results_table, widths_table
 
@@ -97,7 +95,7 @@ def evaluate(
     corpus = run.corpus(split)
     if corpus.problems:
         say(corpus.report())
-    Console().print(table)
+    output_console().print(table)
 
 
 def _read_widths(text: str | None) -> list[int]:

@@ -4,7 +4,7 @@ from pipelines.commands import options
 from pipelines.commands import search as searching
 from pipelines.commands.translation_lines import truncation
 from pipelines.search_options import SearchOptions
-from pipelines.terminal import say, show_line
+from pipelines.terminal import output_console, say, show_line
 
 
 def plot(
@@ -40,8 +40,6 @@ def list_recipes() -> None:
     \b
     keras-attention recipes | less
     """
-    from rich.console import Console
-
     from pipelines.commands.listing import print_recipes
 
-    print_recipes(Console())
+    print_recipes(output_console())

@@ -85,8 +85,9 @@ def translate(
     interactive = sys.stdin.isatty()
 
     def prompt() -> None:
-        sys.stderr.write(f"{name}> ")
-        sys.stderr.flush()
+        if sys.stderr is not None:  # It is, where it was closed.
+            sys.stderr.write(f"{name}> ")
+            sys.stderr.flush()
 
     translate_stream(
         run,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import unicodedata
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -182,7 +183,9 @@ def split(
 
     All pairs of one source sentence go to the same part; a hash of the
     sentence says to which, so the same corpus and seed give the same parts
-    on every machine. No sentence of the validation or test part, source or
+    on every machine. Sentences are the same if they differ in nothing but
+    white space and what Unicode calls compatible (NFKC), as tokenizers read
+    them. No sentence of the validation or test part, source or
     target, occurs in the training part: pairs whose target does are left
     out, and are `problems` of that part.
 
@@ -222,8 +225,11 @@ def split(
     wanted_validation = default if validation is None else validation
     groups: dict[str, list[int]] = {}
     for index, source in enumerate(corpus.sources):
-        groups.setdefault(source, []).append(index)
-    queue = sorted(groups, key=lambda source: _hash(source, seed))
+        groups.setdefault(as_read(source), []).append(index)
+    queue = sorted(
+        groups,
+        key=lambda source: _hash(corpus.sources[groups[source][0]], seed),
+    )
     held_out: list[list[int]] = []
     for wanted in (wanted_test, wanted_validation):
         part: list[int] = []
@@ -232,14 +238,14 @@ def split(
         held_out.append(sorted(part))
     test_part, validation_part = held_out
     held = {*test_part, *validation_part}
-    held_sources = {corpus.sources[index] for index in held}
-    held_targets = {corpus.targets[index] for index in held}
+    held_sources = {as_read(corpus.sources[index]) for index in held}
+    held_targets = {as_read(corpus.targets[index]) for index in held}
     train_part: list[int] = []
     shared: list[int] = []
     for index in range(total):
-        if corpus.sources[index] in held_sources:
+        if as_read(corpus.sources[index]) in held_sources:
             continue
-        known = corpus.targets[index] in held_targets
+        known = as_read(corpus.targets[index]) in held_targets
         (shared if known else train_part).append(index)
     if 2 * len(train_part) < total:
         raise UserError(
@@ -259,6 +265,17 @@ def split(
         corpus.select(validation_part, f"{corpus.name} (validation)"),
         corpus.select(test_part, f"{corpus.name} (test)"),
     )
+
+
+def as_read(text: str) -> str:
+    """A sentence as every tokenizer reads it.
+
+    Example:
+
+    >>> as_read("Va\\u202f!") == as_read("Va  !") == "Va !"
+    True
+    """
+    return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
 def usual_width(lines: Iterable[str | None], columns: tuple[int, int]) -> int:

@@ -226,6 +226,11 @@ class StreamedBatches:
             )
 
         def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+            graph = tf.compat.v1.get_default_graph()
+            if graph.seed is not None and graph.seed % (2**31 - 1) == 0:
+                # TensorFlow would ask whether both seeds are 0, of which the
+                # second is only known when the epoch begins.
+                graph.seed = 1
             return (
                 pairs.shuffle(
                     self.shuffle_buffer,

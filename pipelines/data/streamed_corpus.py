@@ -101,8 +101,11 @@ class StreamedCorpus(Corpus):
         left = self.limit or None
         first = 1
         for rows in _rows(self.paths, self.columns, self.width):
-            numbers, sources, targets = [], [], []
+            numbers: list[int] = []
+            sources, targets = [], []
             for number, row in enumerate(rows, start=first):
+                if left is not None and len(numbers) == left:
+                    break  # What comes after is of no interest.
                 reason = row if isinstance(row, str) else fault(*row)
                 if counts:
                     counts.total += 1
@@ -114,8 +117,6 @@ class StreamedCorpus(Corpus):
                     targets.append(row[1].strip())
             first += len(rows)
             if left is not None:
-                numbers, sources = numbers[:left], sources[:left]
-                targets = targets[:left]
                 left -= len(numbers)
             if numbers:
                 yield numbers, sources, targets

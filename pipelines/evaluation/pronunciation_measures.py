@@ -42,7 +42,7 @@ class PronunciationMeasures(Measures):
         if scoring != Scoring():
             raise UserError(
                 "Pronunciations are not scored with BLEU.",
-                "Leave out --tokenize and --lowercase.",
+                "Leave out --tokenize, --lowercase and monitoring.tokenize.",
             )
         super().__init__(scoring)
 

@@ -128,18 +128,17 @@ def write_results(
     folder: Path,
     name: str,
     results: Sequence[Results],
-    earlier: dict[str, Any],
 ) -> None:
     """Writes `results.json`, wholly or not at all.
 
     Args:
         folder: The run folder.
         name: The recipe's name.
-        results: They take the place of earlier ones of the same keys.
-        earlier: From `read_results`.
+        results: They take the place of earlier ones of the same keys; all
+            others stay.
 
     Raises:
-        UserError: If it cannot be written.
+        UserError: If it cannot be written, or an earlier one is damaged.
     """
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -154,7 +153,8 @@ def write_results(
     }
     content = {
         "recipe": name,
-        "evaluations": {**earlier, **entries},
+        # Read now: another evaluation may have written meanwhile.
+        "evaluations": {**read_results(folder), **entries},
     }
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     write_whole(folder / RESULTS, text.encode("utf-8"))

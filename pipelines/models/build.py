@@ -1,6 +1,9 @@
 """From a recipe to a model."""
 
+import contextlib
 import dataclasses
+import warnings
+from collections.abc import Iterator
 
 import keras
 
@@ -67,13 +70,29 @@ def build_model(
         else:
             model = _assemble(recipe, *vocabularies)
         ids = keras.ops.ones((1, 2), dtype="int32")
-        model({"source": ids, "target": ids})
+        with _errors_of_layers():
+            model({"source": ids, "target": ids})
         return model
     except ValueError as error:
         raise UserError(
             f"The recipe's model cannot be built: {error}",
             "See the keys under [model].",
         ) from error
+
+
+@contextlib.contextmanager
+def _errors_of_layers() -> Iterator[None]:
+    """Lets a layer's own sentence through, without Keras's words around it."""
+    filtered = keras.config.is_traceback_filtering_enabled()
+    keras.config.disable_traceback_filtering()
+    try:
+        with warnings.catch_warnings():
+            # Of a layer that could not be built.
+            warnings.simplefilter("ignore", UserWarning)
+            yield
+    finally:
+        if filtered:
+            keras.config.enable_traceback_filtering()
 
 
 def _assemble(

@@ -3,16 +3,19 @@
 For maintainers. It reads the full files, keeps what the README beside it
 describes, and writes the same bytes every time:
 
-    python pipelines/sample/build.py FOLDER
+    python -m pipelines.sample.build FOLDER
 
-where FOLDER holds `train.fra-eng.tsv.gz`, `val.fra-eng.tsv.gz` and
-`test.fra-eng.tsv.gz`, each line French, a tab, English.
+in the project's environment, where FOLDER holds `train.fra-eng.tsv.gz`,
+`val.fra-eng.tsv.gz` and `test.fra-eng.tsv.gz`, each line French, a tab,
+English.
 """
 
 import argparse
 import gzip
 import re
 from pathlib import Path
+
+from pipelines.data.corpus import as_read
 
 MAX_ENGLISH_WORDS = 7  # as count_words counts them
 SPLITS = {"train": "train", "validation": "val", "test": "test"}
@@ -53,13 +56,13 @@ def build(full: Path, sample: Path) -> None:
         full: Folder of the full files.
         sample: Folder to write to.
     """
-    seen: set[str] = set()
+    seen: set[str] = set()  # as tokenizers read them
     for split, short_name in SPLITS.items():
         pairs = read_short_pairs(full / f"{short_name}.fra-eng.tsv.gz")
         if split == "train":
-            seen = {french for french, _ in pairs}
+            seen = {as_read(french) for french, _ in pairs}
         else:
-            pairs = [pair for pair in pairs if pair[0] not in seen]
+            pairs = [pair for pair in pairs if as_read(pair[0]) not in seen]
         path = sample / f"fra-eng.{split}.tsv.gz"
         write_pairs(path, pairs)
         print(f"{path}: {len(pairs):,} pairs, {path.stat().st_size:,} bytes")

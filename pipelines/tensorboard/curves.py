@@ -34,8 +34,9 @@ class TrainingCurves(keras.callbacks.Callback):
         every_steps: Steps between points of the loss.
         every_epochs: Epochs between looks.
         first_step: Says how many batches are done when `fit` begins; None
-            reckons from the optimizer's updates, which are fewer where it
-            accumulates gradients or leaves updates out.
+            goes on from the `fit` before, or reckons from the optimizer's
+            updates, which are fewer where it accumulates gradients or leaves
+            updates out.
         say: Called if the logs can no longer be written; None warns.
 
     Raises:
@@ -68,13 +69,15 @@ class TrainingCurves(keras.callbacks.Callback):
         self.num_batches = num_batches
         self.every_steps = every_steps
         self.every_epochs = every_epochs
-        self.first_step = first_step or self._batches_done
-        self._step = self._looked = 0
+        self.first_step = first_step
+        self._step = 0
+        self._looked: int | None = None
         self._start = time.perf_counter()
         self._seconds: float | None = None
         # The sum of the losses since the last point, over all epochs but this
         # one, and of how many rows.
         self._rest, self._num_rest = 0.0, 0.0
+        self._weight: float | None = None
         self._norm: GradientNorm | None = None
 
     def look(self, step: int) -> None:
@@ -85,13 +88,17 @@ class TrainingCurves(keras.callbacks.Callback):
         return {}
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self._step = self.first_step()
+        if self.first_step is not None:
+            self._step = self.first_step()
+        else:  # A model that was compiled again has an optimizer without past.
+            self._step = max(self._step, self._batches_done())
+        self._looked = None
         self.log.open()
         self._norm = GradientNorm(self.model)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._start, self._seconds = time.perf_counter(), None
-        self._done = 0
+        self._done, self._weight = 0, None
         self._total_before = self._done_before = 0.0
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -102,6 +109,8 @@ class TrainingCurves(keras.callbacks.Callback):
         done = min(batch + 1, steps) if steps else batch + 1
         self._step += done - self._done
         self._done = done
+        if done == steps:
+            self._keep_weight()
         every = self.every_steps
         if self._step // every == before // every or not logs:
             return
@@ -132,11 +141,18 @@ class TrainingCurves(keras.callbacks.Callback):
     def _add_up(self, logs: Any) -> None:
         # Keras gives the mean since the epoch began; the steps since the last
         # point are what its sum has grown by.
-        done = self._weight_done()
+        done = self._weight
+        if done is None:
+            done = self._weight_done()
         total = float(logs["loss"]) * done
         self._rest += total - self._total_before
         self._num_rest += done - self._done_before
         self._total_before, self._done_before = total, done
+
+    def _keep_weight(self) -> None:
+        """Before a validation, whose rows Keras counts with the same metric."""
+        if self._weight is None:
+            self._weight = self._weight_done()
 
     def _weight_done(self) -> float:
         """What the batches of this epoch count, for Keras's mean: their rows.
@@ -155,6 +171,7 @@ class TrainingCurves(keras.callbacks.Callback):
 
     def on_test_begin(self, logs: Any = None) -> None:
         self._seconds = time.perf_counter() - self._start
+        self._keep_weight()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         logs = _scalars(logs or {})

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import itertools
+import math
 import threading
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -85,12 +87,9 @@ def record_alignments(
             stack.enter_context(auxiliary_losses.collecting())
         stack.enter_context(_recording(found, training))
         model(inputs, training=training)
-    names = [name for name, _ in found]
     target_mask = _target_mask(model, inputs)
     records = {}
-    for place, (name, record) in enumerate(found):
-        if names.count(name) > 1:
-            name = f"{name}_{names[: place + 1].count(name)}"
+    for name, (_, record) in zip(_numbered(found), found, strict=True):
         if (
             record.target_mask is None
             and target_mask is not None
@@ -100,6 +99,20 @@ def record_alignments(
             record = record._replace(target_mask=target_mask)
         records[name] = record
     return records
+
+
+def _numbered(found: list[tuple[str, Recorded]]) -> list[str]:
+    """The records' names, no two alike: those of several have a number."""
+    own = [name for name, _ in found]
+    taken = set(own)  # Keras itself numbers names like this.
+    names = []
+    for name in own:
+        if own.count(name) > 1:
+            numbered = (f"{name}_{number}" for number in itertools.count(1))
+            name = next(one for one in numbered if one not in taken)
+            taken.add(name)
+        names.append(name)
+    return names
 
 
 def draws_samples(layer: Any) -> bool:
@@ -192,22 +205,40 @@ def _records(
             else (given.get("query_mask"), given.get("value_mask"))
         )
         layers, alignments = [layer], [alignments]
+    arrays = [
+        array
+        for one in alignments
+        if (array := _flat(layer, given, one)) is not None
+    ]
+    if not arrays:
+        return []
     sources = source if isinstance(source, (list, tuple)) else [source]
     sources = list(sources) * (len(layers) if len(sources) == 1 else 1)
     return [
         (
             layer.name,
-            Recorded(one, _flat(layer, array), _mask(target), _mask(s)),
+            Recorded(one, array, _mask(target), _mask(s)),
         )
-        for one, array, s in zip(layers, alignments, sources, strict=True)
+        for one, array, s in zip(layers, arrays, sources, strict=True)
     ]
 
 
-def _flat(layer: Any, alignments: Any) -> np.ndarray:
+def _flat(
+    layer: Any, given: dict[str, Any], alignments: Any
+) -> np.ndarray | None:
+    """Alignments `(batch, target_len, source_len)`.
+
+    None of a `MultiHeadAttention` that looks along some axes only.
+    """
     array = np.asarray(keras.ops.convert_to_numpy(alignments), np.float32)
-    if isinstance(layer, keras.layers.MultiHeadAttention):
-        array = array.mean(axis=1)
-    return array.reshape(*array.shape[:2], -1)
+    if not isinstance(layer, keras.layers.MultiHeadAttention):
+        return array.reshape(*array.shape[:2], -1)
+    # (batch, heads, axes of the query, axes of the key)
+    num_axes = len(given["query"].shape) - 2
+    if array.ndim != 2 + 2 * num_axes:
+        return None
+    target_len = math.prod(array.shape[2 : 2 + num_axes])
+    return array.mean(axis=1).reshape(len(array), target_len, -1)
 
 
 def _mask(mask: Any) -> np.ndarray | None:

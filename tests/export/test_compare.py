@@ -182,5 +182,22 @@ def test_report_is_json_a_line_and_a_table(tmp_path):
     assert [file.name for file in files] == ["m.report.json", "m.report.md"]
     assert json.loads(files[0].read_text("utf-8")) == scored.to_json()
     assert files[1].read_text("utf-8") == scored.to_markdown()
+
+
+def test_a_report_is_json_for_strict_readers(tmp_path):
+    """Also where one answer is the other's beginning."""
+    report = report_of(*compare(answer(5, 2), answer(5), gap=float("inf")))
+    [file, _] = report.write(tmp_path / "m.report")
+
+    def refuse(name):
+        raise AssertionError(name)
+
+    values = json.loads(file.read_text("utf-8"), parse_constant=refuse)
+    assert values["differences"][0]["score_gap"] is None
+
+
+def test_a_report_is_replaced(tmp_path):
+    scored = report_of(*compare(answer(5, 2), answer(6, 2), gap=0.1))
+    files = scored.write(tmp_path / "new" / "m.report")
     scored.write(tmp_path / "new" / "m.report")  # replaces them
     assert sorted(os.listdir(tmp_path / "new")) == [f.name for f in files]

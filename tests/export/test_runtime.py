@@ -201,6 +201,8 @@ def test_refuses_what_it_cannot_do(litert_file):
         translator.translate(["tu"], search="best")
     with pytest.raises(ValueError, match="`num_threads` must be at least 1"):
         Translator(litert_file, num_threads=0)
+    with pytest.raises(ValueError, match="at most 1,024"):
+        Translator(litert_file, num_threads=10**11)
 
 
 def test_a_file_without_beam_says_so(tmp_path, litert_file, monkeypatch):

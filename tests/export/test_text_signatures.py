@@ -11,7 +11,7 @@ from tests.export import tiny
 # What anybody may send, and whether it is too long.
 TEXTS = {
     "empty": (b"", False),
-    "blank": (b" \t\n\xe3\x80\x80", False),
+    "blank": (b" \t\n\xe3\x80\x80\xc2\x85", False),
     "long": (("tu " * 3334).encode()[:10_000], True),
     "long_word": (b"et" * 5_000, True),
     "emoji": ("\U0001f600\U0001f1eb\U0001f1f7 oui".encode(), False),

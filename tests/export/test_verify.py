@@ -13,8 +13,8 @@ from export.fresh_process import run_module
 from export.reference import Reference
 from export.score_errors import mean_score_error
 from export.verify_checks import (
-    BATCH_SIZE,
     NUM_FEW,
+    NUM_LONG,
     Check,
     checks_of,
     comparisons,
@@ -182,15 +182,24 @@ def test_the_few_are_of_all_lengths(count):
     "longest, sizes", [(13, [13]), (32, [16, 32]), (40, [16, 32, 40])]
 )
 def test_long_sources_fill_every_size(reference, longest, sizes):
-    *filling, too_long = long_sources(reference, tiny.SENTENCES, longest)
-    assert [reference.num_tokens(one) for one in filling] == sizes
-    assert reference.num_tokens(too_long) > longest
-    assert all(too_long.startswith(one) for one in filling)
-    assert too_long.startswith("le chat dort bonjour je ne")
+    found = long_sources(reference, tiny.SENTENCES, longest, True)
+    *names, cut = found
+    assert names == [f"sources of {size} tokens" for size in sizes]
+    assert cut == "sources that are cut"
+    for name, size in zip(names, sizes, strict=True):
+        assert len(set(found[name])) == len(found[name]) == NUM_LONG
+        for source in found[name]:
+            assert size - 2 <= reference.num_tokens(source) <= size
+    for short, long in zip(found[names[0]], found[cut], strict=True):
+        assert long.startswith(short)
+        assert reference.num_tokens(long) > longest
+    assert found[cut][0].startswith("le chat dort bonjour je ne")
+    free = long_sources(reference, tiny.SENTENCES, longest, False)
+    assert free == {name: found[name] for name in (names[-1], cut)}
 
 
 def test_blank_sentences_make_no_long_sources(reference):
-    assert long_sources(reference, ["", "  "], 13) == []
+    assert long_sources(reference, ["", "  "], 13, True) == {}
     checks = checks_of("litert", reference, ["", " "], tiny.SETTINGS)
     assert [one.key for one in checks] == [
         "greedy", "one", "again", "steps", "beam",
@@ -198,20 +207,33 @@ def test_blank_sentences_make_no_long_sources(reference):
 
 
 @pytest.mark.parametrize("quantize", ["none", "int8"])
-def test_half_of_the_long_sources_must_agree(reference, quantize):
-    settings = dataclasses.replace(tiny.SETTINGS, quantize=quantize)
-    checks = checks_of("litert", reference, tiny.SENTENCES, settings)
-    long, beam = (one for one in checks if one.key.startswith("long"))
-    assert len(long.sentences) == len(long.expected) == 2
-    own = reference.greedy(long.sentences, BATCH_SIZE)
-    [compared] = comparisons(long, own, settings, 0.995)
-    assert compared.threshold == 0.5
-    assert [len(several) for several in beam.expected] == [3, 3]
-    first, *rest = comparisons(beam, beam.expected, settings, 0.995)
-    assert first.threshold == 0.5 and len(rest) == (quantize == "none")
-    assert all(one.threshold == 0.5 for one in rest)
-    [compared] = comparisons(long, own, settings, 0.3)
-    assert compared.threshold == 0.3
+def test_half_of_the_long_sources_of_each_size_must_agree(reference, quantize):
+    settings = dataclasses.replace(
+        tiny.SETTINGS, quantize=quantize, max_source_len=18
+    )
+    judge = Reference(reference._model, *tiny.tokenizers(), settings)
+    checks = [
+        one
+        for one in checks_of("litert_buckets", judge, ["le chat"], settings)
+        if one.key.startswith("sources")
+    ]
+    assert [one.name for one in checks] == [
+        f"{kind}, {how}"
+        for kind in (
+            "sources of 16 tokens",
+            "sources of 18 tokens",
+            "sources that are cut",
+        )
+        for how in ("greedy", "beam of 3")
+    ]
+    for check in checks:
+        assert check.batch_size == 1 and len(check.sentences) == NUM_LONG
+        first, *rest = comparisons(check, check.expected, settings, 0.995)
+        assert first.threshold == 0.5
+        searched = check.how == "beam" and quantize == "none"
+        assert [one.threshold for one in rest] == [0.5] * searched
+        [first, *_] = comparisons(check, check.expected, settings, 0.3)
+        assert first.threshold == 0.3
 
 
 def test_packages_that_an_artifact_must_do_without():
@@ -254,7 +276,7 @@ def test_a_comparison_that_fails_is_an_error(
         for text, token in (("a", 4), ("b", 5), ("c", 6))
     )
     greedy = Check("greedy", "greedy", ["s"], [[best]], lambda *_: 1.0)
-    beam = Check("beam", "beam", ["s"], [[best, own]], lambda *_: 1.0)
+    beam = Check("beam", "beam", ["s"], [[best, own]], lambda *_: 1.0, "beam")
     found = {"greedy": [[best]], "beam": [[best, other]]}
 
     class Model:

@@ -150,6 +150,14 @@ def test_four_axes_are_a_grid():
         ka.LuongAttention("dot")([grid, grid])
 
 
+def test_inside_a_remat_scope():
+    with keras.RematScope(mode="full"):
+        theirs, ours = keras.layers.AdditiveAttention(), ka.AdditiveAttention()
+        assert theirs([QUERY, KEY]).shape == QUERY.shape
+        with pytest.raises(ValueError, match="None"):
+            ours([QUERY, KEY])
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -286,6 +286,63 @@ def test_a_stack_with_a_call_of_its_own_is_called():
     assert [tuple(one.shape) for one in states] == [(BATCH, 13)] * 3
 
 
+def test_dropout_in_a_stack_with_a_call_of_its_own():
+    """New masks for every batch, of its size."""
+    cells = [keras.layers.LSTMCell(13, dropout=0.5) for _ in range(2)]
+    layer = ka.AttentionRNN(
+        ka.AttentionCell(
+            Residual(cells), ka.AdditiveAttention(11), attend="after"
+        )
+    )
+
+    def run(batch):
+        return numpy(
+            layer(
+                np.ones((batch, TARGET, 13), "float32"),
+                memory=np.ones((batch, SOURCE, MEMORY), "float32"),
+                training=True,
+            )
+        )
+
+    first, second = run(BATCH), run(BATCH)
+    assert np.abs(first - second).max() > 1e-3
+    assert run(BATCH + 1).shape == (BATCH + 1, *first.shape[1:])
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_batches_are_counted_beyond_what_half_precision_counts(precision):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        layer = ka.HardAttention(
+            normalizers.Gumbel(2.0, 0.5, decay_steps=9000), score="dot"
+        )
+        sampling = ka.ScheduledSampling(0.5, growing_steps=9000)
+        query = numbers(BATCH, TARGET, QUERY)
+        value = numbers(BATCH, SOURCE, QUERY)
+        ids = ops.ones((BATCH, TARGET), "int32")
+        layer([query, value], training=True)
+        sampling(ids, value[:, :TARGET], training=True)
+        counters = layer.normalizer.num_batches, sampling.num_batches
+        for counter in counters:
+            counter.assign(3000.0)
+        for _ in range(5):
+            layer([query, value], training=True)
+            sampling(ids, value[:, :TARGET], training=True)
+        assert [float(numpy(one)) for one in counters] == [3005.0] * 2
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_the_best_of_scores_that_overflowed_is_one_of_the_unmasked(dtype):
+    scores = ops.convert_to_tensor([[-np.inf, -np.inf, 0.0]], dtype)
+    mask = ops.convert_to_tensor([[True, True, False]])
+    found = ka.functional.masked_hardmax(scores, mask)
+    assert numpy(found).tolist() == [[1.0, 0.0, 0.0]]
+    assert keras.backend.standardize_dtype(found.dtype) == dtype
+
+
 def test_a_single_step_has_no_reward():
     attention = ka.HardAttention("reinforce", score="dot")
     cell = ka.AttentionCell(

@@ -77,6 +77,7 @@ def test_recipes(capsys):
         (["evaluate", "r"], "There is no run folder r"),
         (["evaluate", "."], "not a run folder"),
         (["evaluate", "r", "--beam-size", "0"], "--beam-size"),
+        (["translate", "r", "--max-length", str(2**40)], "at most 2,147"),
         (["translate", "file"], "There is no run folder"),
         (["export", "r", "--format", "tflite"], "Did you mean 'litert'?"),
         (
@@ -107,10 +108,37 @@ def test_another_backend(monkeypatch, errors):
 
 def test_output_that_is_full():
     with open("/dev/full", "wb") as full:
-        for argument in ("recipes", "--version"):
+        for argument in ("recipes", "--version", "--help"):
             _, error = finish(command(argument, stdout=full), status=2)
             assert error.startswith("Error: the output: No space left")
             assert len(error.splitlines()) == 1
+
+
+def test_a_reader_that_has_seen_enough():
+    """As `| head` has."""
+    read, write = os.pipe()
+    os.close(read)
+    for argument in ("recipes", "--help"):
+        _, error = finish(command(argument, stdout=write), status=0)
+        assert error == ""
+    os.close(write)
+
+
+def test_a_standard_error_that_is_closed():
+    script = (
+        "import sys; sys.stderr = None; import os; os.close(2); "
+        "from pipelines.terminal import prepare_tensorflow; "
+        "prepare_tensorflow(); print('still here')"
+    )
+    environment = {**os.environ}
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    said = subprocess.run(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        env=environment,
+        check=True,
+    )
+    assert said.stdout.decode().strip() == "still here"
 
 
 def test_errors_of_no_users_making():

@@ -1,5 +1,6 @@
 """From a recipe to a model."""
 
+import keras
 import pytest
 
 from keras_attention import normalizers, scores, windows
@@ -72,6 +73,17 @@ def test_what_would_be_ignored_is_a_users_error(settings, message):
     recipe = ModelRecipe(units=3, embedding_dim=2, output_units=2, **settings)
     with pytest.raises(UserError, match=message):
         build_model(recipe, 5, 6)
+
+
+def test_widths_that_do_not_fit_are_named_by_the_layer(recwarn):
+    recipe = ModelRecipe(units=3, embedding_dim=2, attention="dot")
+    with pytest.raises(UserError) as caught:
+        build_model(recipe, 5, 6)
+    said = str(caught.value)
+    assert "built: DotScore needs a query and a key of the same width" in said
+    assert "query 3, key 6" in said and "\x1b" not in said
+    assert keras.config.is_traceback_filtering_enabled()
+    assert not recwarn.list
 
 
 def test_scheduled_sampling():

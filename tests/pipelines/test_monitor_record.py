@@ -135,6 +135,45 @@ def test_heads_are_averaged():
     same(found.alignments, keras.ops.mean(expected, axis=1))
 
 
+def test_heads_over_a_grid():
+    """All places of the query, and all of the key."""
+    grid = RANDOM.normal(size=(BATCH, 2, 3, QUERY)).astype("float32")
+    inputs = keras.Input((2, 3, QUERY))
+    layer = keras.layers.MultiHeadAttention(2, UNITS, name="heads")
+    model = keras.Model(inputs, layer(inputs, inputs))
+    found = record_alignments(model, grid)["heads"]
+    assert found.alignments.shape == (BATCH, 6, 6)
+    same(found.alignments.sum(-1), np.ones((BATCH, 6)))
+    _, expected = layer(grid, grid, return_attention_scores=True)
+    mean = keras.ops.mean(expected, axis=1)
+    same(found.alignments, keras.ops.reshape(mean, (BATCH, 6, 6)))
+
+
+def test_heads_that_look_along_one_axis_are_left_out():
+    inputs = keras.Input((2, 3, QUERY))
+    layer = keras.layers.MultiHeadAttention(2, UNITS, attention_axes=(2,))
+    model = keras.Model(inputs, layer(inputs, inputs))
+    grid = RANDOM.normal(size=(BATCH, 2, 3, QUERY)).astype("float32")
+    assert record_alignments(model, grid) == {}
+
+
+def test_numbers_do_not_meet_the_names_of_others():
+    """Keras itself calls the second layer of a kind `look_1`."""
+    query, value = (keras.Input((None, QUERY)) for _ in range(2))
+    first, other = (
+        keras_attention.AdditiveAttention(UNITS, name=name)
+        for name in ("look", "look_1")
+    )
+    once = first([query, value])
+    twice = first([once, value])
+    model = keras.Model([query, value], other([twice, value]))
+    found = record_alignments(model, FLOATS)
+    assert list(found) == ["look_2", "look_3", "look_1"]
+    assert [one.layer for one in found.values()] == [first, first, other]
+    _, expected = first(list(FLOATS), return_attention_scores=True)
+    same(found["look_2"].alignments, expected)
+
+
 def test_a_model_of_its_own_and_a_grid():
     class Model(keras.Model):
         def __init__(self):

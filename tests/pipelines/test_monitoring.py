@@ -115,6 +115,42 @@ def test_points_reach_over_the_end_of_an_epoch(tmp_path, model, data):
     )
 
 
+def test_a_validation_does_not_change_the_points(tmp_path, model, data):
+    """Keras counts its rows, fewer here, with the metric of the training."""
+    x, y = data
+    model.fit(
+        *data,
+        batch_size=BATCH,
+        epochs=3,
+        validation_data=(x[:3], y[:3]),
+        callbacks=[make_monitor(tmp_path, "monitoring.every_steps=3")],
+        shuffle=False,
+        verbose=0,
+    )
+    errors = (model.predict(x, verbose=0) - y) ** 2
+    losses = np.tile(errors.reshape(STEPS, -1).mean(1), 3)
+    found = read(tmp_path / "train")["loss_by_step"]
+    np.testing.assert_allclose(
+        [value for _, value in found],
+        losses.reshape(4, 3).mean(1),
+        rtol=1e-4,
+    )
+
+
+def test_a_model_that_is_compiled_again_goes_on(tmp_path, model, data):
+    monitor = make_monitor(
+        tmp_path, "monitoring.every_steps=2", "monitoring.every_epochs=2"
+    )
+    looks = []
+    monitor.look = looks.append
+    fit(model, data, monitor)
+    model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=False)
+    fit(model, data, monitor)
+    found = read(tmp_path / "train")["loss_by_step"]
+    assert [step for step, _ in found] == [2, 4, 6, 8]
+    assert looks[-2:] == [STEPS, 2 * STEPS]
+
+
 def test_several_steps_at_a_time(tmp_path, model, data):
     model.compile(
         keras.optimizers.SGD(0.0),

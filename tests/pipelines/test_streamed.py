@@ -116,6 +116,19 @@ def test_epochs_differ_and_begin_anywhere(path):
             np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("seed", [0, 2**31 - 1])
+def test_seeds_that_are_none_to_tensorflow(path, seed):
+    keras.utils.set_random_seed(seed)
+    try:
+        data, _ = make(StreamedBatches, read_stream(path))
+        first, again = batches(data.epoch(0)), batches(data.epoch(0))
+    finally:
+        keras.utils.set_random_seed(1)
+    assert len(first) == data.num_batches
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+
+
 def test_batches_know_their_lines(path):
     data, tokenizer = make(StreamedBatches, read_stream(path))
     for number, (sources, _, _) in enumerate(batches(data.epoch(1))):
@@ -130,6 +143,16 @@ def test_a_limit_and_a_small_buffer(path):
     data = make(StreamedBatches, read_stream(path), shuffle_buffer=1)[0]
     # Without mixing the pairs of a batch are those that were read together.
     assert max(data.lines(0, 0)) < 20
+
+
+def test_bad_lines_behind_a_limit_are_not_reported(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_text("a\tb\n\nc\td\nno tab\n\te\n", "utf-8")
+    for limit, problems in ((1, 0), (2, 1), (0, 3)):
+        counts = LineCounts()
+        pieces = list(read_stream(path, limit=limit).pieces(counts))
+        assert sum(len(numbers) for numbers, *_ in pieces) == (limit or 2)
+        assert sum(number for number, _ in counts.kinds.values()) == problems
 
 
 def test_gzip_and_parallel_files(path, tmp_path):
