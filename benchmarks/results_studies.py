@@ -48,7 +48,7 @@ BASE = {
     "monitoring": {"tensorboard": False},
 }
 
-# Letters to phones, of a study of its own: the shipped recipe's model.
+# Letters to phones, of a study of its own: a smaller model than the recipe's.
 PRONUNCIATION = {
     "task": "pronunciation",
     "data": {

@@ -17,6 +17,8 @@ class Quantization:
             a near tie, before an export counts as verified.
         min_beam_agreement: The same, of a beam search: a tie that it meets
             half-way may lead it elsewhere altogether.
+        min_long_agreement: The same, of sources as long as can be read, the
+            like of which no model has seen.
         tolerance: How far the scores (nats) and the alignments of an answer
             with the model's own tokens may be from the model's.
         near_tie: Other tokens agree too where the model prefers its own by
@@ -28,6 +30,7 @@ class Quantization:
     about: str
     min_agreement: float
     min_beam_agreement: float
+    min_long_agreement: float
     tolerance: float
     near_tie: float
     max_score_error: float
@@ -47,6 +50,7 @@ QUANTIZATIONS = {
         "float32, as trained",
         min_agreement=0.995,
         min_beam_agreement=0.995,
+        min_long_agreement=0.5,
         tolerance=1e-2,
         near_tie=1e-3,  # rounding in float32 may turn such a choice
         max_score_error=1e-3,
@@ -55,6 +59,7 @@ QUANTIZATIONS = {
         "float16, computed in float32",
         min_agreement=0.995,
         min_beam_agreement=0.9,
+        min_long_agreement=0.5,
         tolerance=5e-2,
         near_tie=1e-3,
         max_score_error=5e-3,
@@ -63,6 +68,7 @@ QUANTIZATIONS = {
         "int8 matrices and embeddings",
         min_agreement=0.9,
         min_beam_agreement=0.6,
+        min_long_agreement=0.125,
         tolerance=math.inf,
         near_tie=0.25,
         max_score_error=0.02,
@@ -71,6 +77,7 @@ QUANTIZATIONS = {
         "int4 matrices, int8 embeddings",
         min_agreement=0.8,
         min_beam_agreement=0.4,
+        min_long_agreement=0.125,
         tolerance=math.inf,
         near_tie=1.0,
         max_score_error=0.2,

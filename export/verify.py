@@ -82,8 +82,8 @@ def verify(
     and, by a SavedModel, scored with the model's answers as targets. At last
     come sentences that are joined to sources of `settings.max_source_len`
     tokens, of each smaller size that the artifact has, and to longer ones,
-    which are cut: of each kind half must agree, as no model has learned from
-    such.
+    which are cut: of each kind fewer must agree (`min_long_agreement`), as no
+    model has learned from such.
 
     An answer agrees if its tokens and text are the model's, and its score and
     alignments within the quantisation's tolerance. Where the model itself

@@ -15,8 +15,7 @@ from export.settings import ExportSettings
 
 BATCH_SIZE = 16
 N_BEST_THRESHOLD = 0.9  # share of the sentences with the same n best
-NUM_LONG = 4  # long sources of each size
-LONG_THRESHOLD = 0.5  # no model has seen the like of them
+NUM_LONG = 8  # long sources of each size
 NUM_FEW = 50  # sentences of every check but the first, and for the latency
 
 
@@ -97,7 +96,7 @@ def checks_of(
                 gap,
                 how,
                 1,
-                LONG_THRESHOLD,
+                quantizations.get(settings.quantize).min_long_agreement,
             )
             for how, answer, gap in (
                 ("greedy", reference.greedy, reference.greedy_gap),
@@ -174,16 +173,17 @@ def long_sources(
         has_sizes: Whether the artifact has fixed sizes: each is filled.
 
     Returns:
-        By their description, `NUM_LONG` sources that fill a size as far as
-        their tokens allow, for each size; and as many that are too long. None
-        if all sentences are blank.
+        By their description, at most `NUM_LONG` sources that fill a size as
+        far as their tokens allow, for each size; and as many that are too
+        long. Each begins with another sentence. None if all are blank.
     """
     written = [one for one in sentences if reference.num_tokens(one)]
     if not written:
         return {}
     joined = []
-    for number in range(NUM_LONG):
-        first = number * len(written) // NUM_LONG
+    count = min(NUM_LONG, len(written))
+    for number in range(count):
+        first = number * len(written) // count
         text, others = "", itertools.cycle(written[first:] + written[:first])
         while reference.num_tokens(text) <= max_source_len:
             text = f"{text} {next(others).strip()}".lstrip()

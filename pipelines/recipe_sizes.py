@@ -29,9 +29,8 @@ def recipe_for(data_path: str | Path, num_pairs: int) -> Recipe:
     Vocabulary: a quarter of the number of pairs, from 200 to 8,000 tokens.
     Epochs: as many as show the model 500,000 pairs, from 10 to 100; early
     stopping ends them before, where more do not help. Warm-up: a twentieth of
-    all batches, at most 200. Cells have layer normalisation, embeddings are
-    tied, and a moving average of the weights is kept. Everything else has its
-    default.
+    all batches, at most 200. Cells have layer normalisation, and a moving
+    average of the weights is kept. Everything else has its default.
 
     Args:
         data_path: A TSV file of pairs; validation and test are split off.
@@ -72,7 +71,6 @@ def recipe_for(data_path: str | Path, num_pairs: int) -> Recipe:
             embedding_dim=units,
             attend="after",
             output_units=units,
-            tied_embeddings=True,
             dropout=dropout,
         ),
         training=TrainingRecipe(
