@@ -249,9 +249,10 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments == ["--version"]:
         return guarded(lambda: print(f"{PROGRAM} {version()}"))()
-    statuses: list[Any] = []
+    status: Any = 0
 
     def run() -> None:
+        nonlocal status
         try:
             status = app(
                 args=arguments or ["--help"],
@@ -261,7 +262,6 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
         except SystemExit:
             # Typer's answer to a reader of its help that has seen enough.
             raise BrokenPipeError from None
-        statuses.append(status)
 
     try:
         # Help is printed by Click, and may meet a full disk, too.
@@ -274,7 +274,7 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
         context = getattr(error, "ctx", None)
         path = context.command_path if context else PROGRAM
         return fail(f"{explain().rstrip('.')}. See `{path} --help`.")
-    status = failed or (statuses[0] if statuses else 0)
+    status = failed or status
     return status if isinstance(status, int) else 0
 
 

@@ -114,6 +114,7 @@ class Reinforce(GumbelNoise, Normalizer):
                 initializer="zeros",
                 dtype="float32",
                 trainable=False,
+                # A mean of many batches needs more digits than half precision.
                 autocast=False,
                 aggregation="mean",
             )

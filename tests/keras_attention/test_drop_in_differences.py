@@ -150,14 +150,13 @@ def test_four_axes_are_a_grid():
         ka.LuongAttention("dot")([grid, grid])
 
 
-@pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="Keras's own fails, too"
-)
 def test_inside_a_remat_scope():
+    """Keras's own runs there on TensorFlow only."""
     with keras.RematScope(mode="full"):
         theirs, ours = keras.layers.AdditiveAttention(), ka.AdditiveAttention()
-        assert theirs([QUERY, KEY]).shape == QUERY.shape
-        with pytest.raises(ValueError, match="None"):
+        if keras.backend.backend() == "tensorflow":
+            assert theirs([QUERY, KEY]).shape == QUERY.shape
+        with pytest.raises((ValueError, AttributeError), match="None|_error"):
             ours([QUERY, KEY])
 
 
